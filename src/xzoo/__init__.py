@@ -1,0 +1,50 @@
+"""xzoo: which pretrained backbone, trained how, should I use on my images?
+
+The face is lazy: `import xzoo` imports no torch, and what is asked for is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xzoo.errors import XzooError as XzooError
+    from xzoo.zoo.hookspecs import hookimpl as hookimpl
+    from xzoo.zoo.spec import IMAGENET_224 as IMAGENET_224
+    from xzoo.zoo.spec import Auxiliary as Auxiliary
+    from xzoo.zoo.spec import Backbone as Backbone
+    from xzoo.zoo.spec import Family as Family
+    from xzoo.zoo.spec import Preprocess as Preprocess
+    from xzoo.zoo.spec import ReplaceConv as ReplaceConv
+    from xzoo.zoo.spec import ReplaceHead as ReplaceHead
+    from xzoo.zoo.spec import ReplaceLinear as ReplaceLinear
+    from xzoo.zoo.spec import Weights as Weights
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "IMAGENET_224": "xzoo.zoo.spec",
+    "Auxiliary": "xzoo.zoo.spec",
+    "Backbone": "xzoo.zoo.spec",
+    "Family": "xzoo.zoo.spec",
+    "Preprocess": "xzoo.zoo.spec",
+    "ReplaceConv": "xzoo.zoo.spec",
+    "ReplaceHead": "xzoo.zoo.spec",
+    "ReplaceLinear": "xzoo.zoo.spec",
+    "Weights": "xzoo.zoo.spec",
+    "XzooError": "xzoo.errors",
+    "hookimpl": "xzoo.zoo.hookspecs",
+}
+
+__all__ = sorted([*_HOMES, "__version__"])  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'xzoo' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

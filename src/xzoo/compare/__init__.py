@@ -1,0 +1,1 @@
+"""Plans, experiments and what follows from them."""

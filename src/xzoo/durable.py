@@ -1,0 +1,142 @@
+"""The only module that writes files: a file is whole or absent, whatever happens in between."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from xzoo.errors import StorageError
+
+MANIFEST = "manifest.json"
+_REASONS = {
+    errno.ENOSPC: ("the disk is full", "free some space, or choose another place"),
+    errno.EDQUOT: ("the quota is used up", "free some space, or choose another place"),
+    errno.EROFS: ("the file system is read-only", "choose a place that can be written"),
+    errno.EACCES: ("permission is denied", "choose a place that you may write, or change its permissions"),
+    errno.EPERM: ("permission is denied", "choose a place that you may write, or change its permissions"),
+    errno.ENOTDIR: ("a file stands where a folder is needed", "choose another place, or move that file away"),
+    errno.EISDIR: ("a folder stands where a file is needed", "choose another place, or move that folder away"),
+    errno.EEXIST: ("a file stands where a folder is needed", "choose another place, or move that file away"),
+}
+
+
+@contextlib.contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn a failing write below `path` into a StorageError that names it."""
+    try:
+        yield
+    except OSError as error:
+        what, remedy = _REASONS.get(error.errno or 0, (error.strerror or str(error), "check the disk, then run the same command again"))
+        raise StorageError(f"cannot write {path}: {what}", remedy) from error
+
+
+def make_folder(folder: Path) -> Path:
+    """Make the folder and its parents, and return it. Raises StorageError."""
+    with told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` so that `path` holds all of it or what it held before. Raises StorageError."""
+    write_file(path, lambda file: file.write(data))
+
+
+def write_file(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """Let `write` fill a temporary file beside `path`, flush it to the disk, and put it in place. Raises StorageError."""
+    make_folder(path.parent)
+    with told(path):
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+            _sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder to fill; put it in place of `folder`, manifest written last, when the block ends well.
+
+    The manifest maps each file's name to its sha256, so a folder without one, or with other bytes, was never finished.
+    Raises StorageError.
+    """
+    make_folder(folder.parent)
+    with told(folder):
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+        try:
+            yield temporary
+            files = sorted(path for path in temporary.rglob("*") if path.is_file())
+            for path in files:
+                _sync_file(path)
+            digests = {path.relative_to(temporary).as_posix(): sha256(path) for path in files}
+            write_bytes(temporary / MANIFEST, json.dumps(digests, indent=1).encode())
+            temporary.chmod(0o777 & ~_umask())
+            _replace_folder(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder made by `new_folder` holds every file of its manifest with the bytes it had."""
+    try:
+        digests = json.loads((folder / MANIFEST).read_bytes())
+        return all(sha256(folder / name) == digest for name, digest in digests.items())
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all it holds; nothing happens where there is none. Raises StorageError."""
+    with told(path):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """Return the hexadecimal sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _replace_folder(temporary: Path, folder: Path) -> None:
+    # rename(2) replaces only an empty folder, so what an earlier, unfinished attempt left goes first.
+    if folder.exists():
+        shutil.rmtree(folder)
+    temporary.replace(folder)
+    _sync_folder(folder.parent)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

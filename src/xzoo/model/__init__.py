@@ -1,0 +1,1 @@
+"""Networks made from declarations: weights, head, freezing, cost."""

@@ -1,0 +1,1 @@
+"""What a command produced, as values and as folders on disk."""

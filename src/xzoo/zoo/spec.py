@@ -1,0 +1,229 @@
+"""What a plugin declares: frozen values, checked when made, free of torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from xzoo.errors import PluginError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Prefixes = str | Sequence[str]
+Stages = Mapping[str, Prefixes]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*(/[A-Za-z0-9][A-Za-z0-9_.\-/]*)?")
+_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.[a-z]+$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess:
+    """How pixels scaled to [0, 1] become a network's input: resized to `size`, then (x - mean) / std per channel.
+
+    `size` is height and width in pixels, or one number for both. `resize` is the shorter side that the publisher resizes to
+    before a centre crop of `size`; it is used only where a recipe asks for that crop.
+    """
+
+    size: int | tuple[int, int]
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    interpolation: str = "bilinear"
+    resize: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.std) or not self.mean:
+            raise PluginError(f"Preprocess has {len(self.mean)} means and {len(self.std)} deviations", "give one of each per channel")
+        if min(self.shape) < 1 or min(self.std) <= 0:
+            raise PluginError(f"Preprocess(size={self.size}, std={self.std}) is not usable", "give positive sizes and deviations")
+        if self.interpolation not in {"nearest", "bilinear", "bicubic"}:
+            raise PluginError(f"interpolation {self.interpolation!r} is unknown", "use nearest, bilinear or bicubic")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+    @property
+    def num_channels(self) -> int:
+        """Channels of the input."""
+        return len(self.mean)
+
+
+IMAGENET_224 = Preprocess(size=224, resize=256)
+"""The input of most networks trained on ImageNet-1k: RGB, 224 pixels, ImageNet's mean and deviation."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Published weights of a backbone, fetched from `url` or `hf` ("owner/repo/file"), or produced by `read() -> state dict`.
+
+    `sha256` may be a prefix; where it is empty it is taken from a file name such as `alexnet-owt-7be5be79.pth`.
+    `top1` and `top5` are the publisher's percentages on `trained_on`.
+    """
+
+    name: str
+    url: str = field(default="", kw_only=True)
+    hf: str = field(default="", kw_only=True)
+    read: Callable[[], Mapping[str, Any]] | None = field(default=None, kw_only=True)
+    sha256: str = field(default="", kw_only=True)
+    preprocess: Preprocess = field(default=IMAGENET_224, kw_only=True)
+    trained_on: str = field(default="", kw_only=True)
+    licence: str = field(default="", kw_only=True)
+    top1: float | None = field(default=None, kw_only=True)
+    top5: float | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if sum(bool(source) for source in (self.url, self.hf, self.read)) != 1:
+            raise PluginError(f"weights {self.name!r} name {('no' if not self.url else 'more than one')} source", "give one of url, hf and read")
+        if not self.sha256 and (found := _HASH_IN_NAME.search(self.url or self.hf)):
+            object.__setattr__(self, "sha256", found[1])
+
+
+@dataclass(frozen=True)
+class ReplaceLinear:
+    """The head is the linear layer at `path`; a new one of as many inputs and K outputs takes its place.
+
+    `after` names what the network does behind it: paths of its own modules, or `flatten`.
+    """
+
+    path: str
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReplaceConv:
+    """The head is the convolution at `path`; a new one of the same kernel and K output channels takes its place.
+
+    `after` names what the network does behind it: paths of its own modules, or `flatten`.
+    """
+
+    path: str
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReplaceHead:
+    """The head is the module at `path`; `make(old, num_outputs)` returns the new one."""
+
+    path: str
+    make: Callable[[nn.Module, int], nn.Module]
+    after: tuple[str, ...] = ()
+
+
+Head = ReplaceLinear | ReplaceConv | ReplaceHead
+
+
+@dataclass(frozen=True, kw_only=True)
+class Auxiliary:
+    """An extra classifier that a network has while it learns.
+
+    `path` is its module, `head` the part of it that is replaced, `output` its place in the tuple that the network returns in
+    train mode (0 is the main output), `weight` the share of its loss.
+    """
+
+    path: str
+    head: Head
+    output: int
+    weight: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backbone:
+    """A network that can be given a new head and trained from what it already knows.
+
+    `build()` returns the module with random weights and its published head, offline. `stages` maps names, in forward order, to
+    parameter-name prefixes; with the head and the auxiliaries they cover every parameter once. It may be a function of the module.
+    `leave_out` lists checkpoint keys (prefixes) not to load, `rename` pairs of a regular expression and its replacement.
+    `preprocess` belongs to random weights; published ones carry their own. `fixed_size` says that no other input size works,
+    `min_size` the smallest side in pixels. `params` and `gmacs` are published figures (GMACs: 10^9 multiply-accumulates).
+    """
+
+    name: str
+    build: Callable[[], nn.Module]
+    head: Head
+    stages: Stages | Callable[[nn.Module], Stages]
+    freeze: str = "frozen"
+    weights: Sequence[Weights] = ()
+    auxiliary: Sequence[Auxiliary] = ()
+    leave_out: Sequence[str] = ()
+    rename: Sequence[tuple[str, str]] = ()
+    preprocess: Preprocess = IMAGENET_224
+    fixed_size: bool = False
+    min_size: int = 1
+    summary: str = ""
+    paper: str = ""
+    licence: str = ""
+    params: int | None = None
+    gmacs: float | None = None
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise PluginError(f"{self.name!r} is no name for a backbone", "use letters, digits, '_', '-' and '.', with '/' after a family")
+        names = [weights.name for weights in self.weights]
+        if len(set(names)) != len(names):
+            raise PluginError(f"backbone {self.name!r} declares weights of one name twice: {', '.join(names)}", "name each once")
+        if not callable(self.stages) and not self.stages:
+            raise PluginError(f"backbone {self.name!r} declares no stages", "name at least one stage")
+
+
+@dataclass(frozen=True)
+class Family:
+    """Many backbones under one name before the slash: `get("convnext_tiny")` declares `timm/convnext_tiny`.
+
+    `names()` reads a shipped table without building anything, and may be empty.
+    """
+
+    name: str
+    names: Callable[[], Iterable[str]]
+    get: Callable[[str], Backbone]
+
+
+@dataclass(frozen=True)
+class RandomStart:
+    """Weights drawn by the network's own initialisation; `number` chooses which draw."""
+
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class FileStart:
+    """Weights in a local file."""
+
+    path: str
+
+
+Start = Weights | RandomStart | FileStart
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A backbone and the weights it starts from. `origin` is the distribution and version that offers it."""
+
+    backbone: Backbone
+    start: Start
+    origin: str = ""
+    name: str = ""
+
+    @property
+    def weights_name(self) -> str:
+        """What stands behind the `@`."""
+        if isinstance(self.start, RandomStart):
+            return "random" if self.start.number == 0 else f"random:{self.start.number}"
+        return self.start.path if isinstance(self.start, FileStart) else self.start.name
+
+    @property
+    def label(self) -> str:
+        """The name by which results call this choice, such as `alexnet@IMAGENET1K_V1`."""
+        return f"{self.name or self.backbone.name}@{self.weights_name}"
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """The preprocessing that goes with the weights: a local file's is that of the default published ones."""
+        if isinstance(self.start, Weights):
+            return self.start.preprocess
+        if isinstance(self.start, FileStart) and self.backbone.weights:
+            return self.backbone.weights[0].preprocess
+        return self.backbone.preprocess
