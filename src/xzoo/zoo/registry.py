@@ -1,0 +1,169 @@
+"""From names to backbones: names come from metadata, and only the plugin that is asked for is imported."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.metadata
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from xzoo.errors import PluginError, UsageError
+from xzoo.zoo import plugin
+from xzoo.zoo.hookspecs import GROUP
+from xzoo.zoo.names import Reference, parse
+from xzoo.zoo.plugin import Declared, Offer
+from xzoo.zoo.spec import Backbone, Choice, Family, FileStart, RandomStart, Start
+
+_RANDOM = re.compile(r"random(?::(\d+))?")
+_FILE_ENDINGS = (".safetensors", ".pth", ".pt")
+
+
+@dataclass(frozen=True)
+class Registry:
+    """What is installed, as offers in the order of their names."""
+
+    offers: tuple[Offer, ...]
+
+    @classmethod
+    def installed(cls) -> Registry:
+        """Read the metadata of every distribution on `sys.path`; no plugin is imported."""
+        found: dict[str, tuple[Offer, ...]] = {}
+        for distribution in importlib.metadata.distributions():
+            if offers := _offers(distribution):
+                # An editable install and its source folder are one distribution twice; the first on the path is imported.
+                found.setdefault(_normal(offers[0].distribution), offers)
+        return cls(
+            tuple(sorted((offer for offers in found.values() for offer in offers), key=lambda offer: (offer.name, offer.origin)))
+        )
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names on offer, each once: of single backbones, and of families."""
+        return tuple(dict.fromkeys(offer.name for offer in self.offers))
+
+    def get(self, wanted: str | Backbone | Choice) -> Choice:
+        """Return the backbone that is meant, with the weights it starts from, importing its plugin alone.
+
+        Raises UsageError for names that are not there or not clear, PluginError for a plugin that fails.
+        """
+        if isinstance(wanted, Choice):
+            return wanted
+        if isinstance(wanted, Backbone):
+            return Choice(wanted, _start(wanted, ""), origin="python", name=wanted.name)
+        reference = parse(wanted)
+        if reference.file:
+            backbone = plugin.from_file(reference.file, reference.attribute)
+            return Choice(backbone, _start(backbone, reference.weights), origin=reference.file, name=backbone.name)
+        offer = self._offer(reference)
+        own_names = {other.name for other in self.offers if other.distribution == offer.distribution}
+        backbone = _pick(offer, plugin.declarations(offer, own_names), reference.name)
+        name = f"{reference.distribution}:{backbone.name}" if reference.distribution else backbone.name
+        return Choice(backbone, _start(backbone, reference.weights), origin=offer.origin, name=name)
+
+    def _offer(self, reference: Reference) -> Offer:
+        family = reference.name.partition("/")[0]
+        exact = [offer for offer in self.offers if offer.name == reference.name]
+        offers = exact or [offer for offer in self.offers if offer.name == family]
+        if reference.distribution:
+            chosen = [offer for offer in offers if _normal(offer.distribution) == _normal(reference.distribution)]
+            if offers and not chosen:
+                raise UsageError(
+                    f"{reference.distribution!r} does not offer {reference.name!r}", f"it is offered by {_owners(offers)}"
+                )
+            offers = chosen
+        if not offers:
+            raise UsageError(
+                f"there is no backbone {reference.name!r}", f"{did_you_mean(reference.name, self.names())}`xzoo list` shows all"
+            )
+        if len(offers) > 1:
+            first = offers[0].distribution
+            raise UsageError(
+                f"{reference.name!r} is offered by {_owners(offers)}",
+                f"uninstall one, or ask for {first}:{reference.name}",
+            )
+        return offers[0]
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """Return the beginning of a remedy that names the nearest words, or nothing when none is near."""
+    near = difflib.get_close_matches(word, list(words), n=3)
+    return f"did you mean {' or '.join(near)}? " if near else ""
+
+
+def _offers(distribution: importlib.metadata.Distribution) -> tuple[Offer, ...]:
+    try:
+        entries = {entry.name: entry.value for entry in distribution.entry_points if entry.group == GROUP}
+        return tuple(Offer(name, distribution.name, distribution.version, value) for name, value in entries.items())
+    except Exception:
+        # Another's unreadable metadata is no reason to fail: pip reports it, and it offers no backbone.
+        return ()
+
+
+def _pick(offer: Offer, declared: tuple[Declared, ...], wanted: str) -> Backbone:
+    """Choose the declaration that `wanted` names, through its family where it has one."""
+    for item in declared:
+        if isinstance(item, Backbone) and item.name == wanted:
+            return item
+    family_name, slash, member = wanted.partition("/")
+    for item in declared:
+        if isinstance(item, Family) and item.name == family_name:
+            return _member(offer, item, member)
+    members = [item.name for item in declared if isinstance(item, Backbone) and item.name.startswith(f"{family_name}/")]
+    if members:
+        near = did_you_mean(wanted, members) if slash else ""
+        raise UsageError(f"{offer.origin} offers no {wanted!r}", f"{near}it offers {_some(members)}")
+    if slash:
+        raise UsageError(f"{family_name!r} of {offer.origin} is one backbone, no family", f"ask for {family_name}")
+    raise plugin.misnamed(offer, wanted, ", ".join(item.name for item in declared) or "nothing")
+
+
+def _member(offer: Offer, family: Family, member: str) -> Backbone:
+    if not member:
+        names = plugin.guarded(offer, "list its names", lambda: tuple(family.names()))
+        raise UsageError(
+            f"{family.name!r} is a family", f"ask for one of it, such as {family.name}/{names[0] if names else 'NAME'}"
+        )
+    try:
+        backbone = plugin.guarded(offer, f"declare {member!r}", lambda: family.get(member))
+    except PluginError as error:
+        names = plugin.guarded(offer, "list its names", lambda: tuple(family.names()))
+        if names and member not in names:
+            near = did_you_mean(member, names)
+            raise UsageError(
+                f"the family {family.name!r} of {offer.origin} has no {member!r}", f"{near}it has {len(names)} names"
+            ) from error
+        raise
+    if not isinstance(backbone, Backbone) or backbone.name != f"{family.name}/{member}":
+        raise plugin.misnamed(offer, f"{family.name}/{member}", getattr(backbone, "name", repr(backbone)))
+    return backbone
+
+
+def _start(backbone: Backbone, weights: str) -> Start:
+    """Return the weights that the part behind the `@` names. Raises UsageError."""
+    if not weights:
+        return backbone.weights[0] if backbone.weights else RandomStart(0)
+    for published in backbone.weights:
+        if published.name == weights:
+            return published
+    if found := _RANDOM.fullmatch(weights):
+        return RandomStart(int(found[1] or 0))
+    if weights.startswith((".", "/", "~")) or weights.endswith(_FILE_ENDINGS):
+        return FileStart(weights)
+    names = [published.name for published in backbone.weights]
+    has = f"it has {', '.join(names)}" if names else "none are published for it"
+    raise UsageError(
+        f"backbone {backbone.name!r} has no weights {weights!r}",
+        f"{did_you_mean(weights, [*names, 'random'])}{has}; @random and @/path/file.safetensors work too",
+    )
+
+
+def _owners(offers: Iterable[Offer]) -> str:
+    return " and ".join(offer.origin for offer in offers)
+
+
+def _normal(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def _some(names: list[str], limit: int = 8) -> str:
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
