@@ -1,0 +1,1 @@
+"""Torchvision's classification networks as backbones: one module per architecture, figures from `weights.json`."""

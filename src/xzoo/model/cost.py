@@ -1,0 +1,76 @@
+"""What a network costs before it runs: parameters, and multiply-accumulates of one image."""
+
+# B = images in a batch, C = channels, H, W = pixels
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def count_params(module: nn.Module, exclude: Sequence[str] = ()) -> int:
+    """Count the numbers in a module's parameters, shared ones once, those under the prefixes `exclude` not at all.
+
+    `aux1` and `aux1.` both name everything inside the module `aux1`.
+    """
+    prefixes = tuple(f"{prefix.rstrip('.')}." for prefix in exclude)
+    return sum(parameter.numel() for name, parameter in module.named_parameters() if not f"{name}.".startswith(prefixes))
+
+
+def gmacs(module: nn.Module, size: tuple[int, int], num_channels: int) -> float:
+    """Count the multiply-accumulates, in 10^9, of one image of `size` (height, width) in eval mode.
+
+    Convolutions and matrix products are counted, attention among them; biases, norms and activations are not. That is how
+    torchvision and the papers count. The module is not changed, and computes nothing where it can run on torch's meta device.
+    """
+    with _evaluating(module):
+        try:
+            return _count(_on_meta(module), torch.empty(1, num_channels, *size, device="meta"))
+        except (NotImplementedError, RuntimeError):  # a forward that looks at values cannot run without them
+            return _count(module, torch.zeros(1, num_channels, *size, device=_device(module)))
+
+
+def _count(forward: Callable[[Tensor], object], images_BCHW: Tensor) -> float:
+    # FlopCounterMode sees nothing under inference_mode (pytorch #126268), nor inside attention's fused kernels
+    # (#195460), so attention takes its plain path here.
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with (
+            torch.inference_mode(False),
+            torch.no_grad(),
+            sdpa_kernel(SDPBackend.MATH),
+            FlopCounterMode(display=False) as counter,
+        ):
+            forward(images_BCHW)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+    return float(counter.get_total_flops()) / 2e9
+
+
+def _on_meta(module: nn.Module) -> Callable[[Tensor], object]:
+    tensors = itertools.chain(module.named_parameters(remove_duplicate=False), module.named_buffers(remove_duplicate=False))
+    shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
+    return lambda images_BCHW: torch.func.functional_call(module, shapes, (images_BCHW,))
+
+
+def _device(module: nn.Module) -> torch.device:
+    return next((tensor.device for tensor in itertools.chain(module.parameters(), module.buffers())), torch.device("cpu"))
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    was_training = {part: part.training for part in module.modules()}
+    try:
+        for part in was_training:
+            part.training = False
+        yield
+    finally:
+        for part, training in was_training.items():
+            part.training = training
