@@ -31,7 +31,7 @@ def chest(rng: np.random.Generator, size: int) -> tuple[Floats, Floats]:
     collar = _rise(0.045 - np.abs(y + 0.70 + 0.30 * side - 0.2 * side * side), 0.04) * _rise(side - 0.10, 0.1)
     hilum = _bump((side - 0.22) / 0.22, (y + 0.02) / 0.34) * _between(rng, 0.03, 0.10)
     lungs = np.minimum(lungs, 1.0) * (1.0 - 0.85 * heart) * (1.0 - 0.9 * spine)
-    air, flesh = _between(rng, 0.36, 0.44), 0.60 + 0.10 * y + _between(rng, -0.03, 0.03)
+    air, flesh = _between(rng, 0.36, 0.44), 0.60 + 0.10 * y + _between(rng, -0.02, 0.02)
     image = flesh - air * lungs + 0.09 * ribs + 0.14 * spine + 0.10 * heart + 0.07 * collar + hilum * lungs
     image_HW: Floats = body * (image + 0.07 * (_clouds(rng, size, 7) - 0.5))
     lungs_HW: Floats = lungs * body
@@ -45,16 +45,16 @@ def opacities(rng: np.random.Generator, size: int) -> Floats:
     first = -1.0 if rng.random() < 0.5 else 1.0
     for number in range(4):
         centre_x = (first if number % 2 == 0 else -first) * _between(rng, 0.34, 0.58)
-        centre_y, radius = _between(rng, -0.25, 0.50), _between(rng, 0.38, 0.62)
-        shade = shade + _between(rng, 0.20, 0.42) * _bump((x - centre_x) / radius, (y - centre_y) / (1.15 * radius))
-    return np.minimum(shade, 0.42) * (0.6 + 0.8 * _clouds(rng, size, 9)) * _between(rng, 0.55, 1.05)
+        centre_y, radius = _between(rng, -0.25, 0.50), _between(rng, 0.46, 0.68)
+        shade = shade + _between(rng, 0.32, 0.48) * _bump((x - centre_x) / radius, (y - centre_y) / (1.15 * radius))
+    return np.minimum(shade, 0.45) * (0.6 + 0.8 * _clouds(rng, size, 9)) * _between(rng, 0.85, 1.10)
 
 
 def detect(image_HW: Floats, rng: np.random.Generator, grain: np.random.Generator, shift: float) -> NDArray[np.uint8]:
     """Expose and digitise; `shift` stands for another machine: brighter, flatter, softer, noisier, darker at the rim."""
     size = len(image_HW)
     x, y = _grid(size)
-    image = image_HW * _between(rng, 0.90, 1.10) + _between(rng, -0.04, 0.04) + _between(grain, -0.01, 0.01)
+    image = image_HW * _between(rng, 0.94, 1.06) + _between(rng, -0.025, 0.025) + _between(grain, -0.01, 0.01)
     image = image * (1.0 - 0.35 * shift) + 0.20 * shift - 0.10 * shift * (x * x + y * y)
     for _ in range(max(1, size // 64)):
         image = image + 0.8 * shift * (_soften(image) - image)
