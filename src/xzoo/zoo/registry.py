@@ -41,6 +41,20 @@ class Registry:
         """Return the names on offer, each once: of single backbones, and of families."""
         return tuple(dict.fromkeys(offer.name for offer in self.offers))
 
+    def family_offers(self, name: str) -> tuple[Offer, ...]:
+        """Return the offers of one name: none, one, or those of rivals."""
+        return tuple(offer for offer in self.offers if offer.name == name)
+
+    def members(self, offer: Offer) -> tuple[str, ...]:
+        """Return the full names behind an offer, a family's from the table that it ships. Raises PluginError."""
+        names: list[str] = []
+        for item in plugin.declarations(offer, self._own_names(offer)):
+            if isinstance(item, Family) and item.name == offer.name:
+                names += [f"{item.name}/{member}" for member in _listed(offer, item)]
+            elif isinstance(item, Backbone) and offer.name in (item.name, item.name.partition("/")[0]):
+                names.append(item.name)
+        return tuple(names)
+
     def get(self, wanted: str | Backbone | Choice) -> Choice:
         """Return the backbone that is meant, with the weights it starts from, importing its plugin alone.
 
@@ -55,10 +69,12 @@ class Registry:
             backbone = plugin.from_file(reference.file, reference.attribute)
             return Choice(backbone, _start(backbone, reference.weights), origin=reference.file, name=backbone.name)
         offer = self._offer(reference)
-        own_names = {other.name for other in self.offers if other.distribution == offer.distribution}
-        backbone = _pick(offer, plugin.declarations(offer, own_names), reference.name)
+        backbone = _pick(offer, plugin.declarations(offer, self._own_names(offer)), reference.name)
         name = f"{reference.distribution}:{backbone.name}" if reference.distribution else backbone.name
         return Choice(backbone, _start(backbone, reference.weights), origin=offer.origin, name=name)
+
+    def _own_names(self, offer: Offer) -> set[str]:
+        return {other.name for other in self.offers if other.distribution == offer.distribution}
 
     def _offer(self, reference: Reference) -> Offer:
         family = reference.name.partition("/")[0]
@@ -117,16 +133,20 @@ def _pick(offer: Offer, declared: tuple[Declared, ...], wanted: str) -> Backbone
     raise plugin.misnamed(offer, wanted, ", ".join(item.name for item in declared) or "nothing")
 
 
+def _listed(offer: Offer, family: Family) -> tuple[str, ...]:
+    return plugin.guarded(offer, "list its names", lambda: tuple(family.names()))
+
+
 def _member(offer: Offer, family: Family, member: str) -> Backbone:
     if not member:
-        names = plugin.guarded(offer, "list its names", lambda: tuple(family.names()))
+        names = _listed(offer, family)
         raise UsageError(
             f"{family.name!r} is a family", f"ask for one of it, such as {family.name}/{names[0] if names else 'NAME'}"
         )
     try:
         backbone = plugin.guarded(offer, f"declare {member!r}", lambda: family.get(member))
     except PluginError as error:
-        names = plugin.guarded(offer, "list its names", lambda: tuple(family.names()))
+        names = _listed(offer, family)
         if names and member not in names:
             near = did_you_mean(member, names)
             raise UsageError(

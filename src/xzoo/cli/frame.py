@@ -1,0 +1,124 @@
+"""What all commands share: found by name and imported when used, one answer on stdout, one screen for what goes wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, TextIO, TypeVar
+
+import rich_click as click
+from click.exceptions import Exit, NoArgsIsHelpError
+
+import xzoo
+from xzoo.cli import ending
+
+COMMANDS = {
+    "list": "Show the backbones that are installed.",
+    "info": "Show what a backbone is: parameters, cost, stages, weights.",
+    "compare": "Train backbones under freeze strategies and seeds, and say which to use.",
+    "train": "Train one backbone with one strategy and one seed.",
+    "predict": "Predict images with a backbone that was trained.",
+    "runs": "Show runs, and what differs between two.",
+    "weights": "Fetch, find and verify published weights.",
+}
+"""Every command, in the order of its help; each is `command` in the module of its name."""
+
+_JSON = "json"
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Commands(click.RichGroup):
+    """A group that knows its commands by name and imports the one that is run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order of the table."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a stand-in that is enough for the help; `resolve_command` gives the real one."""
+        del ctx
+        return click.RichCommand(name=cmd_name, help=COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Import the command that the first word names."""
+        if args[0] not in COMMANDS:
+            from xzoo.zoo.registry import did_you_mean
+
+            hint = did_you_mean(args[0], COMMANDS)
+            raise click.UsageError(f"there is no command {args[0]!r}. {hint}Commands: {', '.join(COMMANDS)}", ctx)
+        return args[0], import_module(f"xzoo.cli.{args[0]}").command, args[1:]
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(xzoo.__version__, prog_name="xzoo")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of what goes wrong (also XZOO_DEBUG=1).")
+def group() -> None:
+    """Which pretrained backbone, trained how, should I use on my images?"""
+
+
+def format_option(function: Function) -> Function:
+    """Give a command the option `--format`, as its argument `form`."""
+    option = click.option(
+        "--format", "form", type=click.Choice(["text", _JSON]), default="text", help="One JSON object, or text."
+    )
+    return option(function)
+
+
+def emit(value: Any, form: str, text: Callable[[], str]) -> None:
+    """Print `value` as one JSON object where `form` is "json", else the `text` made of it. No other output goes to stdout."""
+    if form == _JSON:
+        import msgspec
+
+        context = click.get_current_context(silent=True)
+        answer = context.find_root().obj if context else None
+        stream: TextIO = answer if answer is not None else sys.stdout
+        stream.write(msgspec.json.encode(value, enc_hook=str).decode() + "\n")
+        stream.flush()
+    else:
+        click.echo(text())
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; every way of ending is told once, on the right stream."""
+    words, debug = _without_debug(list(sys.argv[1:] if argv is None else argv))
+    if "_XZOO_COMPLETE" in os.environ:
+        group.main(words, prog_name="xzoo")
+    stdout, wants_json = sys.stdout, _wants_json(words)
+    # What a plugin or a library prints must not stand beside the one JSON object.
+    aside = contextlib.redirect_stdout(sys.stderr) if wants_json else contextlib.nullcontext()
+    try:
+        with ending.terminable(), aside:
+            code = _invoke(words, stdout)
+            sys.stdout.flush()
+            return code
+    except BaseException as error:
+        return ending.tell(error, stdout if wants_json else None, debug=debug)
+
+
+def _invoke(words: list[str], stdout: TextIO) -> int:
+    try:
+        with group.make_context("xzoo", words, obj=stdout) as context:
+            group.invoke(context)
+    except Exit as stop:
+        return stop.exit_code
+    except NoArgsIsHelpError as stop:
+        click.echo(stop.format_message())
+        return stop.exit_code
+    return 0
+
+
+def _without_debug(words: list[str]) -> tuple[list[str], bool]:
+    """Take `--debug` out wherever it stands before a `--`."""
+    end = words.index("--") if "--" in words else len(words)
+    kept = [word for word in words[:end] if word != "--debug"]
+    return kept + words[end:], len(kept) < end or os.environ.get("XZOO_DEBUG", "") not in {"", "0"}
+
+
+def _wants_json(words: list[str]) -> bool:
+    # Read before parsing, because words that cannot be parsed are answered in JSON too.
+    return f"--format={_JSON}" in words or any(pair == ("--format", _JSON) for pair in itertools.pairwise(words))
