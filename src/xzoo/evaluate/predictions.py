@@ -1,0 +1,51 @@
+"""Probabilities of every image of a split.
+
+N = images, B = images in a batch, K = classes
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xzoo.train.device import Device
+from xzoo.train.objective import probabilities
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Probabilities (N,K) and labels (N,) in the order of the batches, and the seconds they took."""
+
+    probabilities_NK: NDArray[np.float64]
+    labels_N: NDArray[np.int64]
+    seconds: float
+
+    @property
+    def loss(self) -> float:
+        """The mean negative log likelihood in nats; a probability counts as at least 1e-12."""
+        return float(-np.log(np.clip(self.probabilities_NK[np.arange(len(self.labels_N)), self.labels_N], 1e-12, 1)).mean())
+
+    @property
+    def accuracy(self) -> float:
+        """The share of images whose most probable class is the right one."""
+        return float((self.probabilities_NK.argmax(1) == self.labels_N).mean())
+
+
+def predict(logits_of: Callable[[Tensor], Tensor], batches: Iterator[tuple[Tensor, Tensor]], device: Device) -> Predictions:
+    """Return the predictions for batches of inputs and labels; whoever calls has put the network in eval mode."""
+    began = time.perf_counter()
+    found: list[Tensor] = []
+    labels: list[Tensor] = []
+    # Not inference_mode: under it autocast casts the weights anew for every batch.
+    with torch.no_grad(), device.arithmetic():
+        for inputs, labels_B in batches:
+            found.append(probabilities(logits_of(inputs)))
+            labels.append(labels_B)
+    probabilities_NK = torch.cat(found).cpu().numpy()
+    return Predictions(probabilities_NK, torch.cat(labels).cpu().numpy(), time.perf_counter() - began)

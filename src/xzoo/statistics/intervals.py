@@ -1,0 +1,24 @@
+"""Intervals for a share of successes."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+
+def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the ends of the score interval for `successes` out of `n`, both in [0, 1].
+
+    Wilson 1927 (https://doi.org/10.1080/01621459.1927.10502953), as recommended for small n by Brown, Cai and DasGupta 2001.
+    Raises ValueError unless 0 <= successes <= n, n >= 1 and 0 < level < 1.
+    """
+    if not 0 <= successes <= n or n < 1:
+        raise ValueError(f"{successes} successes out of {n}")
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    share = successes / n
+    centre = share + z * z / (2 * n)
+    half = z * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
+    scale = 1 + z * z / n
+    # At the ends the formula is exact, and rounding must not leave 0 or 1.
+    low = 0.0 if successes == 0 else (centre - half) / scale
+    high = 1.0 if successes == n else (centre + half) / scale
+    return low, high

@@ -1,0 +1,89 @@
+"""Intervals by drawing the images, or the patients, again."""
+
+# N = images, R = resamples, G = groups (patients)
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Indices = NDArray[np.int64]
+
+
+def bootstrap(
+    statistic: Callable[[Indices], float],
+    labels_N: NDArray[Any],
+    groups_N: NDArray[Any] | None = None,
+    *,
+    num_resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Return the ends of the percentile interval of `statistic`, which is given the indices of each resample.
+
+    Resamples keep the number of images of each label (strata); with `groups_N` whole groups are drawn instead, so that images
+    of one patient stay together. Values that are not finite are left out; both ends are NaN where none is left.
+    Efron and Tibshirani 1993, chapters 8 and 13; the cluster bootstrap is Field and Welsh 2007
+    (https://doi.org/10.1111/j.1467-9868.2007.00593.x).
+    """
+    draws = resamples(labels_N, groups_N, num_resamples=num_resamples, seed=seed)
+    return interval(np.array([statistic(indices) for indices in draws]), level)
+
+
+def interval(values_R: NDArray[np.float64], level: float = 0.95) -> tuple[float, float]:
+    """Return the percentiles that hold the middle `level` of the finite values, or NaN twice where there is none."""
+    finite = values_R[np.isfinite(values_R)]
+    if not len(finite):
+        return float("nan"), float("nan")
+    low, high = np.quantile(finite, [0.5 - level / 2, 0.5 + level / 2])
+    return float(low), float(high)
+
+
+def resamples(
+    labels_N: NDArray[Any], groups_N: NDArray[Any] | None = None, *, num_resamples: int = 1000, seed: int = 0
+) -> Iterator[Indices]:
+    """Yield the image indices of each resample, in no particular order; see `bootstrap` for how they are drawn."""
+    rng = np.random.default_rng(seed)
+    pools = _members(labels_N if groups_N is None else groups_N)
+    for _ in range(num_resamples):
+        if groups_N is None:
+            yield np.concatenate([pool[rng.integers(0, len(pool), len(pool))] for pool in pools])
+        else:
+            yield np.concatenate([pools[group] for group in rng.integers(0, len(pools), len(pools))])
+
+
+def resample_counts(
+    labels_N: NDArray[Any], groups_N: NDArray[Any] | None = None, *, num_resamples: int = 1000, seed: int = 0
+) -> Iterator[NDArray[np.float64]]:
+    """Yield blocks of how often each image is in each resample (R,N), weights for statistics computed all at once.
+
+    They are drawn as `resamples` draws them, from other random numbers; a block fits a processor's cache.
+    """
+    rng = np.random.default_rng(seed)
+    pools = _members(labels_N if groups_N is None else groups_N)
+    rows = max(1, 100_000 // max(1, len(labels_N)))
+    for start in range(0, num_resamples, rows):
+        count = min(rows, num_resamples - start)
+        counts_RN = np.empty((count, len(labels_N)))
+        if groups_N is None:
+            for pool in pools:
+                counts_RN[:, pool] = _tally(rng, count, len(pool))
+        else:
+            counts_RN[:] = _tally(rng, count, len(pools))[:, np.unique(groups_N, return_inverse=True)[1]]
+        yield counts_RN
+
+
+def _tally(rng: np.random.Generator, rows: int, size: int) -> NDArray[np.int64]:
+    """Return how often each of `size` things is drawn in `size` draws with replacement, in each row."""
+    drawn = rng.integers(0, size, (rows, size)) + np.arange(0, rows * size, size)[:, None]
+    return np.bincount(drawn.ravel(), minlength=rows * size).reshape(rows, size)
+
+
+def _members(names_N: NDArray[Any]) -> list[Indices]:
+    """Return the indices of the images of each name."""
+    _, inverse = np.unique(names_N, return_inverse=True)
+    order = np.argsort(inverse, kind="stable")
+    return [np.asarray(part, np.int64) for part in np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1)]
