@@ -1,0 +1,125 @@
+"""What is true of a backbone before it meets data: its size, cost, stages and published weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from xzoo.errors import PluginError, XzooError
+from xzoo.model.cost import count_params, gmacs
+from xzoo.model.fetch import published_path
+from xzoo.model.ownership import HEAD, own_tensors
+from xzoo.zoo.spec import Backbone, Choice, Weights
+
+
+@dataclass(frozen=True)
+class StageFacts:
+    """A stage and the number of its parameters."""
+
+    name: str
+    params: int
+
+
+@dataclass(frozen=True)
+class WeightsFacts:
+    """Published weights; `here` says whether they can be loaded without a network."""
+
+    name: str
+    top1: float | None
+    top5: float | None
+    licence: str
+    trained_on: str
+    sha256: str
+    url: str
+    here: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """A backbone as its published head leaves it. `params` are those deployed, `gmacs` at `size` (height, width)."""
+
+    name: str
+    summary: str
+    paper: str
+    params: int
+    params_with_auxiliary: int
+    params_head: int
+    gmacs: float
+    size: tuple[int, int]
+    channels: int
+    stages: tuple[StageFacts, ...]
+    weights: tuple[WeightsFacts, ...]
+    freeze: str
+    head: str
+    origin: str
+
+
+def describe(choice: Choice) -> Facts:
+    """Build the network, without memory for its tensors where it allows that, and return what is true of it.
+
+    Raises PluginError where it cannot be built, or its stages do not cover it.
+    """
+    backbone, preprocess = choice.backbone, choice.preprocess
+    module = skeleton(backbone)
+    held = _params_by_owner(module, backbone)
+    return Facts(
+        name=choice.name or backbone.name,
+        summary=backbone.summary,
+        paper=backbone.paper,
+        params=count_params(module, [auxiliary.path for auxiliary in backbone.auxiliary]),
+        params_with_auxiliary=count_params(module),
+        params_head=held[HEAD],
+        gmacs=round(gmacs(module, preprocess.shape, preprocess.num_channels), 6),
+        size=preprocess.shape,
+        channels=preprocess.num_channels,
+        stages=tuple(StageFacts(stage, params) for stage, params in held.items() if stage != HEAD),
+        weights=tuple(_weights(weights) for weights in backbone.weights),
+        freeze=backbone.freeze,
+        head=backbone.head.path,
+        origin=choice.origin,
+    )
+
+
+def skeleton(backbone: Backbone) -> nn.Module:
+    """Return the network on torch's meta device, or, where its making needs values, with them. Raises PluginError."""
+    try:
+        with torch.device("meta"):
+            return backbone.build()
+    except Exception:
+        pass
+    try:
+        return backbone.build()
+    except XzooError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"{backbone.name} cannot be built: {type(error).__name__}: {error}", "repair its build(), or ask its author"
+        ) from error
+
+
+def _params_by_owner(module: nn.Module, backbone: Backbone) -> Mapping[str, int]:
+    """Count the parameters of each stage, in order, and of the head."""
+    stages = backbone.stages(module) if callable(backbone.stages) else backbone.stages
+    owners = own_tensors(module, backbone, stages, backbone.auxiliary)
+    held = dict.fromkeys([*stages, HEAD], 0)
+    for name, parameter in module.named_parameters():
+        if owners[name] in held:
+            held[owners[name]] += parameter.numel()
+    return held
+
+
+def _weights(weights: Weights) -> WeightsFacts:
+    path = published_path(weights)
+    return WeightsFacts(
+        name=weights.name,
+        top1=weights.top1,
+        top5=weights.top5,
+        licence=weights.licence,
+        trained_on=weights.trained_on,
+        sha256=weights.sha256,
+        url=weights.url or (f"hf://{weights.hf}" if weights.hf else ""),
+        here=path is None or path.is_file(),
+    )
