@@ -1,0 +1,102 @@
+"""The bounded cache of packs, views and features: what is evicted was computed once and can be computed again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from xzoo import durable
+from xzoo.errors import StorageError, UsageError
+
+KINDS = ("packs", "views", "features")
+DEFAULT_LIMIT_GB = 20.0
+_ABANDONED_SECONDS = 24 * 3600
+
+
+def root() -> Path:
+    """Return XZOO_CACHE, else `xzoo` in XDG_CACHE_HOME, else ~/.cache/xzoo. Nothing is made."""
+    if chosen := os.environ.get("XZOO_CACHE"):
+        return Path(chosen).expanduser()
+    above = os.environ.get("XDG_CACHE_HOME")
+    return (Path(above).expanduser() if above else Path.home() / ".cache") / "xzoo"
+
+
+def limit() -> int:
+    """Return the bound in bytes: XZOO_CACHE_LIMIT in GB (10^9 bytes), 20 without it. Raises UsageError."""
+    text = os.environ.get("XZOO_CACHE_LIMIT", "") or str(DEFAULT_LIMIT_GB)
+    with contextlib.suppress(ValueError, OverflowError):
+        if (bound := int(float(text) * 1e9)) >= 0:
+            return bound
+    raise UsageError(f"XZOO_CACHE_LIMIT={text} is no size", "give a number of gigabytes, such as 20")
+
+
+def size() -> int:
+    """Return the bytes that all entries hold."""
+    return sum(_bytes_in(folder) for folder in _entries())
+
+
+def touch(folder: Path) -> None:
+    """Mark an entry as just used. A cache that cannot be written stays readable, so a failure is no error."""
+    with contextlib.suppress(OSError):
+        os.utime(folder)
+
+
+def trim(limit_bytes: int | None = None, keep: Collection[Path] = ()) -> int:
+    """Evict the least recently used entries until the rest fits the bound, and return the bytes freed.
+
+    Entries in `keep` stay, even where they alone are over the bound. What an interrupted process left over a day ago goes
+    first. Raises StorageError, UsageError.
+    """
+    bound = limit() if limit_bytes is None else limit_bytes
+    kept = {folder.resolve() for folder in keep}
+    entries = sorted(((*_age(folder), folder) for folder in _entries()), key=lambda entry: entry[:2])
+    held = {folder: _bytes_in(folder) for _, _, folder in entries}
+    total = sum(held.values())
+    freed = 0
+    for not_abandoned, _, folder in entries:
+        over = total - freed > bound or not not_abandoned
+        if over and folder.resolve() not in kept and (not_abandoned or _is_old(folder)):
+            _evict(folder)
+            freed += held[folder]
+    return freed
+
+
+def _entries() -> Iterator[Path]:
+    for kind in KINDS:
+        with contextlib.suppress(OSError):
+            yield from sorted(path for path in (root() / kind).iterdir() if path.is_dir())
+
+
+def _age(folder: Path) -> tuple[bool, float]:
+    with contextlib.suppress(OSError):
+        return not _is_unfinished(folder), folder.stat().st_mtime
+    return True, 0.0
+
+
+def _is_unfinished(folder: Path) -> bool:
+    return folder.name.startswith(".") and folder.name.endswith(".tmp")
+
+
+def _is_old(folder: Path) -> bool:
+    return time.time() - _age(folder)[1] > _ABANDONED_SECONDS
+
+
+def _evict(folder: Path) -> None:
+    try:
+        durable.remove(folder)
+    except StorageError:
+        # Another process may evict the same entry at the same time.
+        if folder.exists():
+            raise
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    with contextlib.suppress(OSError):
+        for path in folder.rglob("*"):
+            with contextlib.suppress(OSError):
+                total += path.stat().st_size if path.is_file() else 0
+    return total

@@ -1,0 +1,138 @@
+"""Folders of image files: `train|val|test/class/file` or `class/file`, at any depth below the class."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xzoo.data.decode import SUFFIXES, ImageFiles
+from xzoo.data.items import SPLIT_NAMES, Found, Item, counted, listed, natural
+from xzoo.errors import DataError
+from xzoo.runs.result import Finding
+
+JUNK = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+
+
+@dataclass
+class Walk:
+    """What a walk through a dataset's folder passed over or followed, by kind."""
+
+    hidden: list[str] = field(default_factory=list)
+    linked_folders: list[str] = field(default_factory=list)
+    linked_files: list[str] = field(default_factory=list)
+    loose: list[str] = field(default_factory=list)
+    other: Counter[str] = field(default_factory=Counter)
+
+    def folders(self, root: Path, folder: Path) -> list[Path]:
+        """Return the folders directly in `folder` that may hold images, in natural order."""
+        return [path for path in self._visible(root, folder) if path.is_dir()]
+
+    def files(self, root: Path, folder: Path, suffixes: Iterable[str] = SUFFIXES) -> Iterator[Path]:
+        """Yield the files of these suffixes at any depth, in natural order. Linked folders are not entered."""
+        for path in self._visible(root, folder):
+            if path.is_dir():
+                yield from self.files(root, path, suffixes)
+            elif path.suffix.lower() not in suffixes or not (path.is_file() or path.is_symlink()):
+                self.other[path.suffix.lower() or "no suffix"] += 1
+            else:
+                if path.is_symlink():
+                    self.linked_files.append(path.relative_to(root).as_posix())
+                yield path
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return one finding for each kind that was met."""
+        kinds = self.other.most_common()
+        told = [
+            ("hidden-files", "info", self.hidden, "hidden or system files and folders were passed over"),
+            ("linked-folders", "warning", self.linked_folders, "links to folders were not followed"),
+            ("linked-files", "info", self.linked_files, "links to files were followed"),
+            ("loose-images", "warning", self.loose, "images or folders outside of the class folders were passed over"),
+        ]
+        found = [
+            Finding(name, severity, f"{len(names)} {text}: {listed(names)}") for name, severity, names, text in told if names
+        ]
+        if kinds:
+            text = ", ".join(f"{count} {suffix}" for suffix, count in kinds)
+            found.append(Finding("other-files", "info", f"files of other kinds were passed over: {text}"))
+        return tuple(found)
+
+    def _visible(self, root: Path, folder: Path) -> Iterator[Path]:
+        with os.scandir(folder) as entries:
+            names = natural(entry.name for entry in entries)
+        for path in (folder / name for name in names):
+            relative = path.relative_to(root).as_posix()
+            if path.name.startswith(".") or path.name in JUNK:
+                self.hidden.append(relative)
+            elif path.is_symlink() and path.is_dir():
+                self.linked_folders.append(relative)
+            else:
+                yield path
+
+
+def read_folder(root: Path) -> Found:
+    """Read a folder of image files. Raises DataError where it is not laid out as classes."""
+    walk = Walk()
+    files: list[Path] = []
+    items: list[Item] = []
+    folders = class_folders(root, walk)
+    classes = natural({folder.name for _, folder in folders})
+    label_of = {name: label for label, name in enumerate(classes)}
+    empty: list[str] = []
+    for split, folder in folders:
+        before = len(files)
+        for path in walk.files(root, folder):
+            files.append(path)
+            items.append(Item(path.relative_to(root).as_posix(), label_of[folder.name], split))
+        if len(files) == before:
+            empty.append(folder.relative_to(root).as_posix())
+    hint = _hint(root, classes, walk)
+    if files and empty:
+        raise DataError(f"{root}: no images in {listed(empty)}", f"add images or remove the folder{'; ' + hint if hint else ''}")
+    images = ImageFiles(tuple(files), tuple(item.id for item in items))
+    return Found(
+        root.resolve().name, tuple(classes), tuple(items), images.read, images.decode, images.digest, walk.findings(), hint
+    )
+
+
+def class_folders(root: Path, walk: Walk) -> list[tuple[str | None, Path]]:
+    """Return the class folders with the split that each lies in, None where none is declared. Raises DataError."""
+    top = walk.folders(root, root)
+    splits = split_folders(top)
+    walk.loose += [path.name for path in root.iterdir() if path.is_file() and _is_image(path)]
+    if not splits:
+        return [(None, folder) for folder in top]
+    walk.loose += [path.name for path in top if path not in splits.values()]
+    for folder in splits.values():
+        walk.loose += [f"{folder.name}/{path.name}" for path in folder.iterdir() if path.is_file() and _is_image(path)]
+    return [(split, folder) for split, inside in splits.items() for folder in walk.folders(root, inside)]
+
+
+def split_folders(folders: Iterable[Path]) -> Mapping[str, Path]:
+    """Return the folders that declare splits, by split; nothing where none is called train. Raises DataError."""
+    named: dict[str, Path] = {}
+    folders = list(folders)
+    for folder in folders:
+        if split := SPLIT_NAMES.get(folder.name.lower()):
+            if split in named:
+                raise DataError(
+                    f"{folder.parent}: {named[split].name} and {folder.name} both name {split}", "keep one of the two"
+                )
+            named[split] = folder
+    if named and "train" not in named and len(named) == len(folders):
+        raise DataError(f"{folders[0].parent} declares {listed(list(named))} and no train", "add a folder called train")
+    return {split: named[split] for split in ("train", "val", "test") if split in named} if "train" in named else {}
+
+
+def _hint(root: Path, classes: list[str], walk: Walk) -> str:
+    if walk.other[".dcm"]:
+        return f"xzoo does not read DICOM files yet: {counted(walk.other['.dcm'], 'file')} ending in .dcm"
+    if len(classes) == 1 and any(path.is_dir() for path in (root / classes[0]).glob("*")):
+        return f"if the dataset is the folder inside, give {root / classes[0]}"
+    return f"xzoo looks for {root}/CLASS/IMAGE or {root}/train/CLASS/IMAGE, ending in {', '.join(sorted(SUFFIXES))}"
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")

@@ -1,0 +1,162 @@
+"""The pack, a dataset decoded once into one file of bytes, and views of it at the size a network takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+
+from xzoo import durable
+from xzoo.data import cache
+from xzoo.data.decode import LONGEST_SHORT_SIDE
+from xzoo.data.items import Source
+from xzoo.data.packing import INDEX, PIXELS, each, write_pack
+from xzoo.data.resize import check_resize, fitted
+from xzoo.errors import UsageError
+from xzoo.runs.result import Finding
+
+# N = images, C = channels, H, W = pixels
+
+_FORMAT = f"xzoo.pack/1 pillow {PIL.__version__} shorter side {LONGEST_SHORT_SIDE}"
+
+
+@dataclass(frozen=True, eq=False)
+class Pack:
+    """Every image of a dataset, decoded, each at its own size, its shorter side at most 512 pixels.
+
+    `num_channels` is 3 if any image has colour. `num_decoded` counts the decodes of the call that made this value: all or none.
+    """
+
+    key: str
+    folder: Path
+    name: str
+    classes: tuple[str, ...]
+    labels_N: NDArray[np.int64]
+    splits_N: tuple[str | None, ...]
+    groups_N: tuple[str | None, ...]
+    ids_N: tuple[str, ...]
+    num_channels: int
+    shapes_N3: NDArray[np.int64]
+    repairs: tuple[Finding, ...]
+    num_decoded: int
+    pixels: NDArray[np.uint8]
+    starts_N: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.ids_N)
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """Return (H,W,C), C being 1 for an image without colour, mapped from the file."""
+        start, shape = int(self.starts_N[index]), self.shapes_N3[index]
+        return self.pixels[start : start + int(shape.prod())].reshape(shape)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """Images of one size. `pixels_NCHW` has one channel where the images have no colour, also if `num_channels` says 3."""
+
+    key: str
+    pixels_NCHW: NDArray[np.uint8]
+    num_channels: int
+    size: tuple[int, int]
+
+
+def make_pack(source: Source) -> Pack:
+    """Decode every image of a source once, or find the pack made before. Splits and groups are the source's own.
+
+    Raises DataError naming every image that cannot be decoded, StorageError.
+    """
+    key = _pack_key(source)
+    folder = cache.root() / "packs" / key
+    index = _read_index(folder)
+    num_decoded = 0
+    if index is None:
+        write_pack(source, folder)
+        num_decoded = len(source.items)
+        index = json.loads((folder / INDEX).read_bytes())
+    cache.touch(folder)
+    cache.trim(keep=(folder,))
+    return _pack(source, key, folder, index, num_decoded)
+
+
+def make_view(
+    pack: Pack, *, size: tuple[int, int], num_channels: int, interpolation: str = "bilinear", resize: int | None = None
+) -> View:
+    """Return every image at `size` (height, width), resized straight to it, or cropped from a shorter side of `resize`.
+
+    The view is kept in the cache; where the pack already has that size it is the pack's own memory. Raises UsageError,
+    StorageError.
+    """
+    check_resize(size, interpolation, resize)
+    if num_channels not in {1, 3}:
+        raise UsageError(f"images have 1 or 3 channels, not {num_channels}", "choose a backbone for gray or RGB images")
+    stored = min(num_channels, pack.num_channels)
+    asked = [pack.key, list(size), stored, interpolation, resize]
+    key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
+    if resize in {None, min(size)} and (pack.shapes_N3 == (*size, stored)).all():
+        return View(key, pack.pixels.reshape(len(pack), *size, stored).transpose(0, 3, 1, 2), num_channels, size)
+    folder = cache.root() / "views" / key
+    shape = (len(pack), stored, *size)
+    if not _is_whole(folder, int(np.prod(shape))):
+        _write_view(pack, folder, shape, interpolation, resize)
+    cache.touch(folder)
+    cache.trim(keep=(folder, pack.folder))
+    return View(key, np.memmap(folder / PIXELS, np.uint8, "r", shape=shape), num_channels, size)
+
+
+def _pack_key(source: Source) -> str:
+    content: list[Any] = [_FORMAT, list(source.classes), [[item.id, item.label] for item in source.items]]
+    content.append(list(source.digests) or source.fingerprint)
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
+
+
+def _pack(source: Source, key: str, folder: Path, index: dict[str, Any], num_decoded: int) -> Pack:
+    shapes_N3 = np.array(index["shapes"], dtype=np.int64)
+    ends = shapes_N3.prod(axis=1).cumsum()
+    told = tuple(Finding(**finding) for finding in index["repairs"])
+    return Pack(
+        key=key,
+        folder=folder,
+        name=source.name,
+        classes=source.classes,
+        labels_N=np.array([item.label for item in source.items], dtype=np.int64),
+        splits_N=tuple(item.split for item in source.items),
+        groups_N=tuple(item.group for item in source.items),
+        ids_N=tuple(item.id for item in source.items),
+        num_channels=int(shapes_N3[:, 2].max()),
+        shapes_N3=shapes_N3,
+        repairs=(*source.repairs, *told),
+        num_decoded=num_decoded,
+        pixels=np.memmap(folder / PIXELS, np.uint8, "r"),
+        starts_N=np.concatenate([[0], ends[:-1]]),
+    )
+
+
+def _read_index(folder: Path) -> dict[str, Any] | None:
+    try:
+        index: dict[str, Any] = json.loads((folder / INDEX).read_bytes())
+        return index if _is_whole(folder, int(np.prod(index["shapes"], axis=1).sum())) else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _is_whole(folder: Path, num_bytes: int) -> bool:
+    try:
+        return (folder / durable.MANIFEST).is_file() and (folder / PIXELS).stat().st_size == num_bytes
+    except OSError:
+        return False
+
+
+def _write_view(pack: Pack, folder: Path, shape: tuple[int, ...], interpolation: str, resize: int | None) -> None:
+    def fit(index: int) -> NDArray[np.uint8]:
+        return fitted(pack.image(index), (shape[2], shape[3]), shape[1], interpolation, resize)
+
+    with durable.new_folder(folder) as temporary, (temporary / PIXELS).open("wb") as file:
+        for pixels in each(fit, len(pack)):
+            file.write(np.ascontiguousarray(pixels).data)
