@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from xzoo.errors import WeightsError
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PARALLEL = "module."
 _DEPTH = 3
+_GLOBAL = re.compile(r"GLOBAL (\S+)")
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -58,11 +61,19 @@ def _safetensors(path: Path) -> Any:
 
 def _pickled(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # What torch would warn of, such as an old pickle protocol, either loads or is told below.
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        # torch's own words advise loading the file all the same, which is no advice for a stranger's file.
+        if wanted := _GLOBAL.search(str(error)):
+            raise WeightsError(
+                f"{path} holds more than tensors (it asks for {wanted[1]!r}), and nothing in it was executed",
+                "save its state dict alone, best as .safetensors, on a machine where you trust it",
+            ) from error
         raise WeightsError(
-            f"{path} is no plain checkpoint, and nothing in it was executed: {_first_line(error)}",
-            "save its state dict alone, best as .safetensors, on a machine where you trust it",
+            f"{path} is no checkpoint", "name a .safetensors file, or what torch.save wrote of a state dict"
         ) from error
     except Exception as error:
         # torch.load answers a damaged file with whatever its parsers raise: RuntimeError, EOFError, KeyError, ...

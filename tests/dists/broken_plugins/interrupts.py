@@ -1,0 +1,3 @@
+"""Stands for a user who presses Ctrl-C while a plugin is imported."""
+
+raise KeyboardInterrupt
