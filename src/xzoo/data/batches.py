@@ -45,27 +45,17 @@ class Batches:
     @property
     def num_steps(self) -> int:
         """Batches in an epoch."""
-        return len(self._chunks(self.indices))
+        return len(chunks(self.indices, self.batch_size))
 
     def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield images (B,C,H,W) float32 and labels (B,) int64 in the epoch's order, augmented.
-
-        A last batch of one image joins the one before it, since batch norm needs two.
-        """
-        order = generator(f"order {self.seed} {epoch}").permutation(self.indices)
-        for chunk in self._chunks(order):
+        """Yield images (B,C,H,W) float32 and labels (B,) int64 in the epoch's order, augmented."""
+        for chunk in chunks(shuffled(self.indices, self.seed, epoch), self.batch_size):
             yield self._batch(chunk, epoch)
 
     def ordered(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the same batches in the order of `indices`, without augmentation."""
-        for chunk in self._chunks(self.indices):
+        for chunk in chunks(self.indices, self.batch_size):
             yield self._batch(chunk, None)
-
-    def _chunks(self, order: NDArray[np.int64]) -> Sequence[NDArray[np.int64]]:
-        edges = [*range(0, len(order), self.batch_size), len(order)]
-        if len(edges) > 2 and edges[-1] - edges[-2] == 1:
-            del edges[-2]
-        return [order[start:end] for start, end in itertools.pairwise(edges)]
 
     def _batch(self, chunk: NDArray[np.int64], epoch: int | None) -> tuple[Tensor, Tensor]:
         images_BCHW = self._gathered(chunk).to(self.device, non_blocking=True).to(torch.float32).div_(255)
@@ -85,6 +75,19 @@ class Batches:
         for place in np.argsort(chunk, kind="stable"):
             rows[place] = self.view.pixels_NCHW[chunk[place]]
         return buffer_BCHW
+
+
+def shuffled(indices: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
+    """Return the indices in an epoch's order, a pure function of indices, seed and epoch."""
+    return generator(f"order {seed} {epoch}").permutation(indices)
+
+
+def chunks(order: NDArray[np.int64], batch_size: int) -> Sequence[NDArray[np.int64]]:
+    """Return an order cut into batches; a last batch of one image joins the one before it, since batch norm needs two."""
+    edges = [*range(0, len(order), batch_size), len(order)]
+    if len(edges) > 2 and edges[-1] - edges[-2] == 1:
+        del edges[-2]
+    return [order[start:stop] for start, stop in itertools.pairwise(edges)]
 
 
 def normalised(images_BCHW: Tensor, preprocess: Preprocess) -> Tensor:

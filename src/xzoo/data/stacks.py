@@ -100,7 +100,8 @@ def load(path: Path) -> NDArray[Any]:
 def load_npz(path: Path) -> dict[str, NDArray[Any]]:
     """Read every array of a .npz file. Raises DataError."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # An open file is handed over, for numpy leaves its own open where the archive is broken.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise unloadable(path, error) from error
@@ -108,7 +109,7 @@ def load_npz(path: Path) -> dict[str, NDArray[Any]]:
 
 def unloadable(path: Path, error: Exception) -> DataError:
     """Return the error to raise for a file that numpy refuses."""
-    if "allow_pickle" in str(error) or "pickled" in str(error):
+    if any(word in str(error) for word in ("allow_pickle", "pickled", "Python objects")):
         return DataError(
             f"{path} holds Python objects, or is no numpy file", "save plain arrays, all images of one size, without pickling"
         )
