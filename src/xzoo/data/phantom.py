@@ -9,19 +9,15 @@ import difflib
 import functools
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xzoo.data.items import SPLITS, Item, Source
 from xzoo.data.radiograph import chest, detect, opacities
 from xzoo.errors import UsageError
 
-if TYPE_CHECKING:
-    from xzoo.data.source import Source
-
 CLASSES = ("normal", "pneumonia")
-SPLITS = ("train", "val", "test")
 VERSION = 1
 """Raised whenever the same dials give other pictures."""
 
@@ -86,8 +82,6 @@ def draw(dials: Dials) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np
 
 def source(text: str) -> Source:
     """Return the phantom that `text` (see `parse`) sets as a source of images; each is drawn when read. Raises UsageError."""
-    from xzoo.data.source import Item, Source
-
     dials = parse(text)
     items = tuple(Item(entry.id, entry.label, entry.split, None) for entry in _roll(dials))
     fingerprint = hashlib.sha256(f"phantom/{VERSION} {dials}".encode()).hexdigest()
