@@ -26,6 +26,9 @@ NETWORKS = {
 
 NUM_GROUPS = 4
 
+# Most of the published checkpoints are older than torchvision's MLP module, which counts its layers instead of naming them.
+RENAME = ((r"\.mlp\.linear_1\.", ".mlp.0."), (r"\.mlp\.linear_2\.", ".mlp.3."))
+
 
 def build(network: str, size: int) -> nn.Module:
     """Return the network for images of this size."""
@@ -55,6 +58,7 @@ def xzoo_backbones() -> Iterable[xzoo.Backbone]:
             functools.partial(build, network, size),
             head=xzoo.ReplaceLinear("heads.head"),
             stages=stages,
+            rename=RENAME,
             fixed_size=True,
             min_size=size,
             summary=f"a transformer on patches of {patch} pixels of an image of {size}",
