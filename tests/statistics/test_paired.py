@@ -65,6 +65,20 @@ def test_without_correlation_newcombe_is_that_of_independent_shares() -> None:
     assert newcombe_paired_difference(a, b)[1:] == pytest.approx((low, high), abs=1e-9)
 
 
+def test_newcombe_moves_a_positive_correlation_towards_0_by_half_an_image() -> None:
+    """20, 5, 3 and 12 of 40 images: (20 * 12 - 5 * 3 - 40 / 2) / sqrt(25 * 15 * 23 * 17) is the corrected phi."""
+    low_a, high_b = proportion_confint(25, 40, method="wilson")[0], proportion_confint(23, 40, method="wilson")[1]
+    phi, u, v = 205 / math.sqrt(146625), 0.625 - low_a, high_b - 0.575
+    found = newcombe_paired_difference(*outcomes(20, 5, 3, 12))
+    assert found[1] == pytest.approx(0.05 - math.sqrt(u * u - 2 * phi * u * v + v * v), abs=1e-9)
+
+
+def test_a_correlation_smaller_than_its_correction_counts_as_none() -> None:
+    low, high = confint_proportions_2indep(19, 38, 19, 38, method="newcomb", compare="diff")
+    assert newcombe_paired_difference(*outcomes(11, 8, 8, 11))[1:] != pytest.approx((low, high), abs=1e-9)
+    assert newcombe_paired_difference(*outcomes(10, 9, 9, 10))[1:] == pytest.approx((low, high), abs=1e-9)
+
+
 def test_newcombe_holds_the_true_difference_in_about_95_of_100_draws() -> None:
     """Exact coverage over all outcomes of 30 images: both right 0.5, A alone 0.25, B alone 0.1, neither 0.15."""
     n, chances, covered = 30, (0.5, 0.25, 0.1, 0.15), 0.0
