@@ -99,7 +99,7 @@ def decode(path: Path, name: str) -> Decoded:
     except Image.DecompressionBombError as error:
         raise UnreadableImageError(name, f"it is suspiciously large ({error})") from None
     except Exception as error:  # Pillow's decoders raise whatever broken bytes lead them to.
-        raise UnreadableImageError(name, str(error) or type(error).__name__) from error
+        raise UnreadableImageError(name, getattr(error, "strerror", None) or str(error) or type(error).__name__) from error
 
 
 @contextlib.contextmanager

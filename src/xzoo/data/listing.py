@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -49,7 +50,7 @@ def _rows(file: Path) -> Iterable[Row]:
 
 def _csv_rows(file: Path, text: str) -> list[Row]:
     try:
-        reader = csv.DictReader(text.splitlines(), skipinitialspace=True, strict=True)
+        reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
         names = [name.strip().lower() for name in reader.fieldnames or ()]
         reader.fieldnames = names
         _check_columns(file, names)
