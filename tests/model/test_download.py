@@ -38,6 +38,8 @@ class Server(BaseHTTPRequestHandler):
             self.released.wait(30)
             return
         self.send_response(404 if name == "missing" else 200)
+        if name == "login":
+            self.send_header("Content-Type", "text/html; charset=utf-8")
         if name == "cut":
             self.send_header("Transfer-Encoding", "chunked")
         else:
@@ -84,6 +86,7 @@ def test_a_good_answer_is_written_whole(address: str, tmp_path: Path) -> None:
         ("short", "ended after 1,000 of 1,280,000 bytes"),
         ("cut", "broke off"),
         ("missing", "answers 404"),
+        ("login", "gave a web page, no file"),
         ("silent", "did not answer for 0.4 s"),
         ("stalls", "did not answer for 0.4 s"),
     ],

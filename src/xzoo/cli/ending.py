@@ -18,7 +18,7 @@ import click
 
 from xzoo.errors import StorageError, UnavailableError, UsageError, XzooError
 
-INTERRUPTED, TERMINATED, PIPE_CLOSED = 130, 143, 141
+PIPE_CLOSED = 141
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
@@ -26,9 +26,14 @@ class Terminated(KeyboardInterrupt):
     """The process was asked to end; passes wherever an interrupt passes."""
 
 
-class _StoppedError(XzooError):
+class _InterruptedError(XzooError):
     kind = "interrupted"
-    exit_code = INTERRUPTED
+    exit_code = 130
+
+
+class _TerminatedError(XzooError):
+    kind = "terminated"
+    exit_code = 143
 
 
 class _BugError(XzooError):
@@ -69,7 +74,7 @@ def tell(error: BaseException, json_to: TextIO | None, *, debug: bool) -> int:
         json_to.flush()
     else:
         sys.stderr.write(_screen(known))
-    return TERMINATED if isinstance(error, Terminated) else known.exit_code
+    return known.exit_code
 
 
 def _explained(error: BaseException) -> XzooError:
@@ -79,8 +84,8 @@ def _explained(error: BaseException) -> XzooError:
         context = getattr(error, "ctx", None)
         return UsageError(error.format_message(), f"see {context.command_path if context else 'xzoo'} --help")
     if isinstance(error, KeyboardInterrupt | click.Abort | EOFError):
-        word = "terminated" if isinstance(error, Terminated) else "interrupted"
-        return _StoppedError(word, "run the same command again: what is finished is kept")
+        stopped = _TerminatedError if isinstance(error, Terminated) else _InterruptedError
+        return stopped(stopped.kind, "run the same command again: what is finished is kept")
     return _exhausted(error) or _BugError(
         f"a bug in xzoo: {type(error).__name__}: {_line(error)}{_place(error)}",
         "run it again with --debug, and report what it prints to xzoo's issue tracker",
@@ -100,10 +105,8 @@ def _exhausted(error: BaseException) -> XzooError | None:
 
 def _screen(error: XzooError) -> str:
     bold, plain = ("\033[1;31m", "\033[0m") if sys.stderr.isatty() and not os.environ.get("NO_COLOR") else ("", "")
-    word = error.kind if isinstance(error, _StoppedError) else "error"
-    text = "" if isinstance(error, _StoppedError) else f"{error.text}\n"
     remedy = f"  {error.remedy}\n" if error.remedy else ""
-    return f"{bold}{word}:{plain} {text}{remedy}"
+    return f"{bold}error:{plain} {error.text}\n{remedy}"
 
 
 def _line(error: BaseException) -> str:

@@ -27,10 +27,11 @@ def command() -> None:
 def fetch(names: tuple[str, ...], form: str) -> None:
     """Bring the weights of NAMES to this disk, verified; what is here already stays."""
     from xzoo.model import fetch as fetching
+    from xzoo.zoo.spec import Weights
 
     def fetch_one(choice: Choice) -> Row:
-        path = fetching.fetch(choice)
-        return _row(choice, "nothing to fetch" if path is None else "here")
+        fetched = fetching.fetch(choice) is not None and isinstance(choice.start, Weights)
+        return _row(choice, "here" if fetched else "nothing to fetch")
 
     _answer(names, form, fetch_one)
 

@@ -31,6 +31,10 @@ def download(url: str, path: Path, sha256: str = "") -> None:
     if urlsplit(url).scheme not in {"http", "https", "file"}:
         raise WeightsError(f"{url} cannot be fetched", "give an address that begins with https://")
     with _open(url) as response:
+        if response.headers.get_content_type() == "text/html":
+            raise WeightsError(
+                f"{url} gave a web page, no file", "a proxy or a login page answers in its place: try another network"
+            )
         durable.write_file(path, lambda file: _receive(response, file, url, sha256))
 
 

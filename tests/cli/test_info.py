@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xzoo.model.facts import Facts, describe
+from xzoo.zoo.registry import Registry
+
+Run = Callable[..., tuple[int, str, str]]
+Read = Callable[[str], dict[str, Any]]
+
+PARAMS = [
+    ("xzoo_torchvision.alexnet", "alexnet", 61_100_840, 61_100_840),
+    ("xzoo_torchvision.googlenet", "googlenet", 6_624_904, 13_004_888),
+    ("xzoo_torchvision.resnet", "resnet18", 11_689_512, 11_689_512),
+    ("xzoo_torchvision.resnet", "resnet34", 21_797_672, 21_797_672),
+    ("xzoo_torchvision.resnet", "resnet50", 25_557_032, 25_557_032),
+    ("xzoo_torchvision.densenet", "densenet121", 7_978_856, 7_978_856),
+    ("xzoo_torchvision.vgg", "vgg16", 138_357_544, 138_357_544),
+    ("xzoo_classic.mlp", "mlp", 2_099_329, 2_099_329),
+    ("xzoo_classic.convolutional", "cnn", 1_067_457, 1_067_457),
+]
+
+
+def facts_of(module: str, name: str) -> Facts:
+    declared: Iterable[Any] = import_module(module).xzoo_backbones()
+    return describe(Registry(()).get(next(backbone for backbone in declared if backbone.name == name)))
+
+
+@pytest.mark.parametrize(("module", "name", "params", "with_auxiliary"), PARAMS)
+def test_parameters_are_exactly_the_published_ones(module: str, name: str, params: int, with_auxiliary: int) -> None:
+    facts = facts_of(module, name)
+    assert (facts.params, facts.params_with_auxiliary) == (params, with_auxiliary)
+    assert sum(stage.params for stage in facts.stages) + facts.params_head == params
+
+
+@pytest.mark.parametrize(("module", "name"), [(module, name) for module, name, _, _ in PARAMS if "torchvision" in module])
+def test_cost_is_within_one_percent_of_the_published_one(module: str, name: str) -> None:
+    declared = next(b for b in import_module(module).xzoo_backbones() if b.name == name)
+    assert declared.gmacs is not None
+    assert facts_of(module, name).gmacs == pytest.approx(declared.gmacs, rel=0.01)
+
+
+def test_json_gives_every_field(command: Run, one_object: Read) -> None:
+    code, out, err = command("info", "tiny", "--format", "json")
+    answer = one_object(out)
+    assert (code, err, answer["schema"]) == (0, "", "xzoo.info/1")
+    assert answer["backbones"] == [
+        {
+            "name": "tiny",
+            "summary": "",
+            "paper": "",
+            "params": 35,
+            "params_with_auxiliary": 35,
+            "params_head": 20,
+            "gmacs": 0.0,
+            "size": [2, 2],
+            "channels": 1,
+            "stages": [{"name": "body", "params": 15}],
+            "weights": [
+                {
+                    "name": "V1",
+                    "top1": None,
+                    "top5": None,
+                    "licence": "",
+                    "trained_on": "",
+                    "sha256": "0123abcd",
+                    "url": "http://127.0.0.1:9/tiny-0123abcd.pth",
+                    "here": False,
+                }
+            ],
+            "freeze": "frozen",
+            "head": "3",
+            "origin": "tiny 2.0",
+        }
+    ]
+
+
+def test_weights_on_this_disk_are_said_to_be_here(command: Run, one_object: Read, tmp_path: Path) -> None:
+    path = tmp_path / "torch" / "hub" / "checkpoints" / "tiny-0123abcd.pth"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+    assert one_object(command("info", "tiny", "--format", "json")[1])["backbones"][0]["weights"][0]["here"] is True
+
+
+def test_text_shows_stages_and_where_the_head_begins(command: Run) -> None:
+    code, out, _ = command("info", "tiny", "tiny:twin")
+    assert code == 0
+    assert "35 parameters" in out
+    assert "body             15   42.9%" in out
+    assert "begins at 3, is replaced" in out
+    assert "@V1  not on this disk" in out
+    assert "no published weights: it starts from scratch" in out
+
+
+def test_a_file_of_ones_own_is_described_and_named_when_it_cannot_be_built(
+    command: Run, one_object: Read, tmp_path: Path
+) -> None:
+    source = "import tiny_plugin\nnet = tiny_plugin.declare('mynet')\n"
+    (tmp_path / "mynet.py").write_text(source)
+    [row] = one_object(command("info", f"{tmp_path}/mynet.py:net", "--format", "json")[1])["backbones"]
+    assert (row["name"], row["params"], row["origin"]) == ("mynet", 35, f"{tmp_path}/mynet.py")
+    (tmp_path / "broken.py").write_text(
+        source.replace("'mynet')", "'mynet')\nimport dataclasses\nnet = dataclasses.replace(net, build=lambda: 1 / 0)")
+    )
+    code, _, err = command("info", f"{tmp_path}/broken.py:net")
+    assert (code, "mynet cannot be built: ZeroDivisionError" in err) == (3, True)
