@@ -38,6 +38,21 @@ class Looking(nn.Module):
         return seen if images_BCHW.sum().item() >= 0 else seen * 2
 
 
+class Helped(nn.Module):
+    """It has an auxiliary head while it learns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.main, self.auxiliary = nn.Linear(8, 2), nn.Linear(8, 100)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        features_BD = images_BCHW.flatten(1)
+        if self.training:
+            self.auxiliary(features_BD)
+        logits_BK: Tensor = self.main(features_BD)
+        return logits_BK
+
+
 def small() -> nn.Sequential:
     body = [
         nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False),
@@ -69,6 +84,10 @@ def test_shared_parameters_are_counted_once() -> None:
 
 def test_convolutions_and_products_are_counted_as_by_hand() -> None:
     assert gmacs(small(), (32, 32), 3) == pytest.approx(SMALL_GMACS)
+
+
+def test_only_what_is_deployed_is_counted() -> None:
+    assert gmacs(Helped().train(), (2, 4), 1) == pytest.approx(8 * 2 / 1e9)
 
 
 def test_height_and_width_are_told_apart() -> None:

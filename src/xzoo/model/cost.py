@@ -37,8 +37,8 @@ def gmacs(module: nn.Module, size: tuple[int, int], num_channels: int) -> float:
 
 
 def _count(forward: Callable[[Tensor], object], images_BCHW: Tensor) -> float:
-    # FlopCounterMode sees nothing under inference_mode (pytorch #126268), nor inside attention's fused kernels
-    # (#195460), so attention takes its plain path here.
+    # Attention takes its plain path: nothing inside nn.MultiheadAttention's fast path is counted, and older torch counts
+    # nothing in fused kernels on the CPU (pytorch #195460) nor under inference_mode (#126268); 2.15 does.
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
