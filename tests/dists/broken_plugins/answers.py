@@ -42,7 +42,5 @@ wrong_item = Answer(lambda: ["alexnet"])
 stranger = Answer(lambda: [declared("stranger"), declared("somebody-elses")])
 empty = Answer(list)
 raises = Answer(_raise)
-bad_declaration = Answer(
-    lambda: [xzoo.Backbone(name="bad name!", build=lambda: None, head=xzoo.ReplaceLinear("a"), stages={"b": "b"})]
-)  # type: ignore[arg-type,return-value]
+bad_declaration = Answer(lambda: [declared("bad name!")])
 bad_family = Answer(lambda: [xzoo.Family("bad-family", names=lambda: [], get=_bad_member)])
