@@ -34,7 +34,9 @@ def told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what, remedy = _REASONS.get(error.errno or 0, (error.strerror or str(error), "check the disk, then run the same command again"))
+        what, remedy = _REASONS.get(
+            error.errno or 0, (error.strerror or str(error), "check the disk, then run the same command again")
+        )
         raise StorageError(f"cannot write {path}: {what}", remedy) from error
 
 

@@ -77,7 +77,7 @@ def _ribs(side: Floats, y: Floats, rng: np.random.Generator) -> Floats:
 
 @functools.lru_cache(maxsize=4)
 def _grid(size: int) -> tuple[Floats, Floats]:
-    place: Floats = (np.arange(size) + 0.5) * (2.0 / size) - 1.0
+    place: Floats = (np.arange(size, dtype=np.float64) + 0.5) * (2.0 / size) - 1.0
     return place[None, :], place[:, None]
 
 

@@ -35,7 +35,9 @@ class Preprocess:
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std) or not self.mean:
-            raise PluginError(f"Preprocess has {len(self.mean)} means and {len(self.std)} deviations", "give one of each per channel")
+            raise PluginError(
+                f"Preprocess has {len(self.mean)} means and {len(self.std)} deviations", "give one of each per channel"
+            )
         if min(self.shape) < 1 or min(self.std) <= 0:
             raise PluginError(f"Preprocess(size={self.size}, std={self.std}) is not usable", "give positive sizes and deviations")
         if self.interpolation not in {"nearest", "bilinear", "bicubic"}:
@@ -77,7 +79,7 @@ class Weights:
 
     def __post_init__(self) -> None:
         if sum(bool(source) for source in (self.url, self.hf, self.read)) != 1:
-            raise PluginError(f"weights {self.name!r} name {('no' if not self.url else 'more than one')} source", "give one of url, hf and read")
+            raise PluginError(f"weights {self.name!r} name no single source", "give one of url, hf and read")
         if not self.sha256 and (found := _HASH_IN_NAME.search(self.url or self.hf)):
             object.__setattr__(self, "sha256", found[1])
 
@@ -135,8 +137,8 @@ class Backbone:
     """A network that can be given a new head and trained from what it already knows.
 
     `build()` returns the module with random weights and its published head, offline. `stages` maps names, in forward order, to
-    parameter-name prefixes; with the head and the auxiliaries they cover every parameter once. It may be a function of the module.
-    `leave_out` lists checkpoint keys (prefixes) not to load, `rename` pairs of a regular expression and its replacement.
+    parameter-name prefixes; with the head and the auxiliaries they cover every parameter once. It may be a function of the
+    module. `leave_out` lists checkpoint keys (prefixes) not to load, `rename` pairs of a regular expression and its replacement.
     `preprocess` belongs to random weights; published ones carry their own. `fixed_size` says that no other input size works,
     `min_size` the smallest side in pixels. `params` and `gmacs` are published figures (GMACs: 10^9 multiply-accumulates).
     """
@@ -161,7 +163,9 @@ class Backbone:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise PluginError(f"{self.name!r} is no name for a backbone", "use letters, digits, '_', '-' and '.', with '/' after a family")
+            raise PluginError(
+                f"{self.name!r} is no name for a backbone", "use letters, digits, '_', '-' and '.', with '/' after a family"
+            )
         names = [weights.name for weights in self.weights]
         if len(set(names)) != len(names):
             raise PluginError(f"backbone {self.name!r} declares weights of one name twice: {', '.join(names)}", "name each once")

@@ -96,7 +96,7 @@ class Layerwise:
 def parse(text: str) -> Strategy:
     """Return the strategy that a word such as `last:2` names. Raises UsageError."""
     word, _, argument = text.partition(":")
-    simple = {"frozen": Frozen(), "finetune": Finetune(), "lp-ft": LinearProbeThenFinetune()}
+    simple: dict[str, Strategy] = {"frozen": Frozen(), "finetune": Finetune(), "lp-ft": LinearProbeThenFinetune()}
     if word in simple and not argument:
         return simple[word]
     try:

@@ -1,0 +1,74 @@
+"""`xzoo compare`: train, measure, hold against each other, recommend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+from click.exceptions import Exit
+
+from xzoo.cli.frame import emit, format_option
+from xzoo.cli.options import STRATEGIES, recipe_values, seeds_of, shared_options, words
+
+if TYPE_CHECKING:
+    from xzoo.compare.outcome import Outcome
+
+CELLS_FAILED = 4
+
+
+@click.command("compare")
+@click.argument("names", nargs=-1, required=True)
+@click.option(
+    "--freeze",
+    multiple=True,
+    metavar="A,B",
+    help=f"{STRATEGIES} Default: frozen,finetune.",
+)
+@click.option("--seeds", default="3", metavar="N", help="How many seeds, or which (0,1,2).")
+@click.option("--vary", multiple=True, metavar="KEY=A,B", help="Try several recipe values, or split=0.8/0.2,0.7/0.3. Repeatable.")
+@click.option("--train-size", default="", metavar="A,B,all", help="Accuracy against the number of training images.")
+@shared_options
+@format_option
+def command(
+    names: tuple[str, ...], form: str, freeze: tuple[str, ...], seeds: str, vary: tuple[str, ...], train_size: str, **rest: Any
+) -> None:
+    """Train NAMES ([distribution:]name[@weights], or ./file.py:name) under freeze strategies and seeds; say which to use.
+
+    Running the same command again computes only what is missing.
+    """
+    outcome = carry_out(names, freeze=words(freeze), seeds=seeds_of(seeds), vary=vary, train_size=words([train_size]), **rest)
+    emit(outcome, form, lambda: _shown(outcome))
+    if outcome.failed:
+        raise Exit(CELLS_FAILED)
+
+
+def carry_out(
+    names: tuple[str, ...],
+    *,
+    runs: str,
+    device: str,
+    settings: tuple[str, ...],
+    recipe_file: str | None,
+    epochs: int | None,
+    augment: str | None,
+    **asked: Any,
+) -> Outcome:
+    """Plan, compute what is missing with progress on stderr, and return the outcome."""
+    from xzoo.compare import api
+
+    plan = api.make_plan(names, recipe=recipe_values(settings, recipe_file, epochs, augment), **asked)
+    from xzoo.cli.progress import follow
+    from xzoo.compare.outcome import dataset
+    from xzoo.train.device import choose
+
+    chosen = choose(device, plan.cells[0].recipe["precision"])
+    folder = api.run_folder(plan, Path(runs))
+    follow(api.carry_out(plan, Path(runs), chosen), plan, dataset(plan)["first_line"], str(folder.path))
+    return api.outcome_of(plan, Path(runs), chosen)
+
+
+def _shown(outcome: Outcome) -> str:
+    from xzoo.report.tables import outcome_text
+
+    return outcome_text(outcome)

@@ -1,0 +1,69 @@
+"""The options that `compare` and `train` share, and how their words become arguments of `xzoo.compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import rich_click as click
+
+from xzoo.errors import UsageError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+STRATEGIES = "frozen, finetune, last:N, gradual:N, lp-ft, layerwise:D."
+
+_SHARED = (
+    click.option("--data", metavar="PATH", help="Folder, .npz, .csv, .jsonl, or phantom:DIAL=VALUE,... Default: the demo."),
+    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A recipe value, such as lr=0.0003. Repeatable."),
+    click.option("--recipe", "recipe_file", metavar="FILE", help="Recipe values from a TOML file."),
+    click.option("--epochs", type=int, help="Short for --set epochs=N."),
+    click.option("--augment", metavar="POLICY", help="Short for --set augment=POLICY: none, chest-xray, natural."),
+    click.option("--split", default="", metavar="RULE", help="0.7,0.3 (train, validation); pool (pool everything and redraw)."),
+    click.option("--split-seed", type=int, help="One seed for all splits, instead of each cell's own."),
+    click.option("--positive", metavar="CLASS", help="The class that sensitivity speaks of."),
+    click.option("--group", metavar="REGEX", help="Keeps patients together: its first group, in a file's path, is the patient."),
+    click.option("--watch-test", is_flag=True, help="Measure the test split after every epoch; stamps the run."),
+    click.option("--keep", type=click.Choice(["best", "all", "none"]), default="best", help="Which seeds' trained tensors stay."),
+    click.option("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N."),
+    click.option("--runs", default="xzoo-runs", metavar="FOLDER", help="Where run folders are kept."),
+)
+
+
+def shared_options(function: Function) -> Function:
+    """Give a command the options of training."""
+    for option in reversed(_SHARED):
+        function = option(function)
+    return function
+
+
+def recipe_values(settings: Sequence[str], recipe_file: str | None, epochs: int | None, augment: str | None) -> dict[str, Any]:
+    """Return recipe values: those of the file, then of --set, then of the short options. Raises UsageError."""
+    values: dict[str, Any] = {}
+    if recipe_file:
+        from xzoo.train.recipe import read
+
+        values |= read(recipe_file)
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"--set {setting!r} is not KEY=VALUE", "for example --set lr=0.0003")
+        values[key.strip()] = value.strip()
+    short = {"epochs": epochs, "augment": augment}
+    return values | {key: value for key, value in short.items() if value is not None}
+
+
+def words(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the words of comma-separated texts."""
+    return tuple(word.strip() for text in texts for word in text.split(",") if word.strip())
+
+
+def seeds_of(text: str) -> int | tuple[int, ...]:
+    """Return the number of seeds, or the seeds themselves where the text lists several. Raises UsageError."""
+    try:
+        numbers = tuple(int(word) for word in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or min(numbers) < 0 or (len(numbers) == 1 and numbers[0] == 0) or len(set(numbers)) != len(numbers):
+        raise UsageError(f"--seeds {text!r} is not understood", "give how many (3), or which (0,1,2)")
+    return numbers[0] if len(numbers) == 1 else numbers

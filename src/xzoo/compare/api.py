@@ -1,0 +1,176 @@
+"""`xzoo.compare`: the whole way from words to an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xzoo.compare import plan as plans
+from xzoo.compare.plan import DEMO_RECIPE, Plan
+from xzoo.data import split as splits
+from xzoo.data.pack import make_pack
+from xzoo.data.source import open_source
+from xzoo.errors import UnavailableError, UsageError
+from xzoo.evaluate.metrics import guess_positive
+from xzoo.model import fetch
+from xzoo.runs.store import RunFolder
+from xzoo.train import recipe as recipes
+from xzoo.train.recipe import Recipe
+from xzoo.zoo.registry import Registry
+from xzoo.zoo.spec import Backbone, Choice, RandomStart, Weights
+
+if TYPE_CHECKING:
+    from xzoo.compare.experiment import Event
+    from xzoo.compare.outcome import Outcome
+    from xzoo.train.device import Device
+
+DEMO = "phantom"
+RUNS = "xzoo-runs"
+
+
+def compare(  # noqa: PLR0913 - the keywords are the words of the command line
+    backbones: Sequence[str | Backbone],
+    data: object = None,
+    *,
+    freeze: Sequence[str] = (),
+    seeds: int | Sequence[int] = 3,
+    recipe: Recipe | Mapping[str, Any] | None = None,
+    vary: Sequence[str] = (),
+    split: str = "",
+    split_seed: int | None = None,
+    train_size: Sequence[str] = (),
+    positive: str | None = None,
+    group: str | None = None,
+    watch_test: bool = False,
+    keep: str = "best",
+    device: str = "auto",
+    runs: str | Path = RUNS,
+) -> Outcome:
+    """Train backbones under freeze strategies and seeds, keep all of it in a run folder, and return what follows.
+
+    `data` is a path, `xzoo.arrays(...)`, or None for the built-in demo. Calling again computes only what is missing.
+    Raises UsageError, DataError, UnavailableError and StorageError; a cell that fails is in `failed`, and the others go on.
+    """
+    made = make_plan(
+        backbones,
+        data,
+        freeze=freeze,
+        seeds=seeds,
+        recipe=recipe,
+        vary=vary,
+        split=split,
+        split_seed=split_seed,
+        train_size=train_size,
+        positive=positive,
+        group=group,
+        watch_test=watch_test,
+        keep=keep,
+    )
+    from xzoo.train.device import choose
+
+    chosen = choose(device, made.cells[0].recipe["precision"])
+    for _ in carry_out(made, Path(runs), chosen):
+        pass
+    return outcome_of(made, Path(runs), chosen)
+
+
+def make_plan(  # noqa: PLR0913 - as `compare`
+    backbones: Sequence[str | Backbone],
+    data: object = None,
+    *,
+    freeze: Sequence[str] = (),
+    seeds: int | Sequence[int] = 3,
+    recipe: Recipe | Mapping[str, Any] | None = None,
+    vary: Sequence[str] = (),
+    split: str = "",
+    split_seed: int | None = None,
+    train_size: Sequence[str] = (),
+    positive: str | None = None,
+    group: str | None = None,
+    watch_test: bool = False,
+    keep: str = "best",
+) -> Plan:
+    """Return the plan of what `compare` would do, its words checked, its weights here and its data packed."""
+    if not backbones:
+        raise UsageError("no backbone is named", "name at least one; `xzoo list` shows all")
+    if keep not in {"best", "all", "none"}:
+        raise UsageError(f"keep {keep!r} is unknown", "use best, all or none")
+    is_demo = data is None
+    registry = Registry.installed()
+    choices = [registry.get(name) for name in backbones]
+    defaults = {**DEMO_RECIPE, **_demo_size(choices)} if is_demo else {}
+    made = recipe if isinstance(recipe, Recipe) else recipes.make({**defaults, **(recipe or {})})
+    rule = replace(splits.parse(split), seed=split_seed)
+    varied = plans.variations(made, rule, vary, train_size)
+    choices = _with_weights(choices, is_demo)
+    pack = make_pack(open_source(DEMO if data is None else data, group=group))
+    return plans.make(
+        choices,
+        pack,
+        freeze,
+        tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds),
+        varied,
+        positive=positive or guess_positive(pack.classes),
+        watch_test=watch_test,
+        keep=keep,
+        is_demo=is_demo,
+    )
+
+
+def carry_out(plan: Plan, runs: Path, device: Device) -> Iterator[Event]:
+    """Compute the plan's missing cells in its run folder below `runs`, and yield events. Raises StorageError."""
+    from xzoo.compare.experiment import run
+
+    folder = run_folder(plan, runs)
+    folder.write_plan(plan.described())
+    yield from run(plan, folder, device)
+
+
+def outcome_of(plan: Plan, runs: Path, device: Device) -> Outcome:
+    """Return what follows from the cells, and keep it in the run folder."""
+    from xzoo.compare.outcome import conclude
+    from xzoo.train.device import environment
+
+    folder = run_folder(plan, runs)
+    outcome = conclude(plan, folder, environment(device))
+    folder.write_outcome(outcome)
+    return outcome
+
+
+def run_folder(plan: Plan, runs: Path) -> RunFolder:
+    """Return the folder of a plan's run."""
+    return RunFolder(runs / plan.hash)
+
+
+def _demo_size(choices: Sequence[Choice]) -> dict[str, Any]:
+    """Return the demo's smaller input where every backbone takes it."""
+    from xzoo.data.phantom import Dials
+
+    size = Dials().size
+    fits = all(not choice.backbone.fixed_size and choice.backbone.min_size <= size for choice in choices)
+    return {"size": size} if fits else {}
+
+
+def _with_weights(choices: Sequence[Choice], is_demo: bool) -> list[Choice]:
+    """Return the choices with their weights on this disk; on the demo alone, those that cannot be fetched become random."""
+    found: list[Choice] = []
+    offline: UnavailableError | None = None
+    for choice in choices:
+        if not isinstance(choice.start, Weights) or choice.start.read is not None:
+            found.append(choice)
+            continue
+        path = fetch.where(choice)
+        try:
+            if offline is not None and (path is None or not path.is_file()):
+                raise offline
+            if path is None or not path.is_file():
+                fetch.fetch(choice)
+            found.append(choice)
+        except UnavailableError as error:
+            if not is_demo:
+                raise
+            offline = error
+            found.append(replace(choice, start=RandomStart(0)))
+    return found

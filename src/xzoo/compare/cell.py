@@ -1,0 +1,130 @@
+"""One cell, from a loaded network to a result: laid out, looked at, trained, evaluated, proven.
+
+N = images, K = classes
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xzoo.compare.bench import Bench, Prepared, lay_out
+from xzoo.compare.fit import read_fit
+from xzoo.data.pack import Pack
+from xzoo.data.split import Split
+from xzoo.evaluate.metrics import measure
+from xzoo.evaluate.predictions import Predictions
+from xzoo.runs.result import Cell, CellResult, EpochRecord, Metrics, Seconds
+from xzoo.train.device import Device, environment
+from xzoo.train.loop import train
+from xzoo.train.objective import Objective, objective
+from xzoo.train.preflight import preflight
+from xzoo.train.proof import demand, prove, snapshot
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """A finished cell: its result, its predictions by `<split>_<what>`, and the tensors it learnt."""
+
+    result: CellResult
+    predictions: Mapping[str, NDArray[Any]]
+    learnt: Mapping[str, NDArray[Any]]
+
+
+def compute(
+    prepared: Prepared, cell: Cell, pack: Pack, device: Device, *, positive: str | None = None, watch_test: bool = False
+) -> Iterator[EpochRecord | Output]:
+    """Yield a record after each epoch and, last, the output. Raises CellError for a cell that cannot be trained as asked."""
+    began = time.perf_counter()
+    device.reset_peak_memory()
+    bench = lay_out(prepared, cell, pack, device)
+    network, owners = bench.classifier.network, bench.classifier.tensor_owner
+    compute_loss = objective(bench.recipe, bench.labels_N[bench.split.train], len(pack.classes), device.kind)
+    _preflight(bench, compute_loss)
+    before = snapshot(network)
+    bench.prepare_seconds = time.perf_counter() - began
+
+    def watch() -> Mapping[str, float]:
+        found = {split: bench.predictions(split) for split in (("val", "test") if watch_test else ("val",))}
+        return {f"{split}_{what}": getattr(one, what) for split, one in found.items() for what in ("loss", "accuracy")}
+
+    curves: list[EpochRecord] = []
+    best: tuple[int, Mapping[str, Tensor]] | None = None
+    for record in train(bench.learner, bench.training, compute_loss, bench.strategy, bench.recipe, device, watch):
+        curves.append(record)
+        if best is None or bench.recipe.keep == "last" or _is_better(record, curves[best[0]]):
+            best = (record.epoch, bench.classifier.learnt(bench.learning()))
+        yield record
+        if bench.recipe.patience and record.epoch - best[0] >= bench.recipe.patience:
+            break
+    assert best is not None
+    proof = demand(prove(before, network, owners, bench.learning(len(curves))), "at the end of the cell")
+    bench.classifier.restore(best[1])
+    bench.learner.finish()
+    found = {split: bench.predictions(split) for split in SPLITS}
+    yield Output(
+        CellResult(
+            **_identity(cell),
+            status="done",
+            learning_params=sum(p.numel() for owner in bench.learning() for p in bench.classifier.parameters_of(owner)),
+            epochs=len(curves),
+            best_epoch=best[0],
+            seconds=Seconds(bench.prepare_seconds, sum(r.seconds for r in curves), bench.spent["val"], bench.spent["test"]),
+            peak_memory_mb=device.peak_memory_mb(),
+            curves=tuple(curves),
+            train=_measured(bench, found["train"], pack, positive),
+            val=_measured(bench, found["val"], pack, positive),
+            test=_measured(bench, found["test"], pack, positive),
+            proof=proof,
+            fit=read_fit(curves),
+            splits={name: len(getattr(bench.split, name)) for name in SPLITS},
+            precision=device.precision,
+            environment=environment(device),
+        ),
+        _arrays(bench.split, found),
+        {name: tensor.numpy() for name, tensor in bench.classifier.learnt(bench.learning()).items()},
+    )
+
+
+def _preflight(bench: Bench, compute_loss: Objective) -> None:
+    """Try the first and the last phase on two images."""
+    inputs, labels_B = next(bench.ordered("train"))
+    stages, epochs = bench.classifier.stages, bench.recipe.epochs
+    phases = [bench.strategy.rates(stages, epoch, epochs) for epoch in (0, epochs - 1)]
+    for rates in phases if phases[0] != phases[1] else phases[:1]:
+        preflight(bench.learner, inputs[:2], labels_B[:2], compute_loss, rates, bench.device)
+
+
+def _is_better(record: EpochRecord, best: EpochRecord) -> bool:
+    return (record.val_accuracy or 0.0, -(record.val_loss or 0.0)) > (best.val_accuracy or 0.0, -(best.val_loss or 0.0))
+
+
+def _identity(cell: Cell) -> dict[str, Any]:
+    return {name: getattr(cell, name) for name in ("id", "contender", "backbone", "weights", "freeze", "seed")}
+
+
+def failed(cell: Cell, kind: str, text: str, remedy: str) -> CellResult:
+    """Return the result of a cell that could not be computed."""
+    return CellResult(**_identity(cell), status="failed", error={"kind": kind, "text": text, "remedy": remedy})
+
+
+def _measured(bench: Bench, found: Predictions, pack: Pack, positive: str | None) -> Metrics:
+    train_labels_N, seed = bench.labels_N[bench.split.train], bench.cell.seed
+    return measure(found.probabilities_NK, found.labels_N, pack.classes, positive, train_labels_N=train_labels_N, seed=seed)
+
+
+def _arrays(split: Split, found: Mapping[str, Predictions]) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, one in found.items():
+        arrays[f"{name}_index"] = np.asarray(getattr(split, name))
+        arrays[f"{name}_probabilities"] = one.probabilities_NK
+        arrays[f"{name}_labels"] = one.labels_N
+    return arrays

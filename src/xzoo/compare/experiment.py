@@ -1,0 +1,187 @@
+"""A plan carried out: cells in turn, each kept when it is done, told as events."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import uuid
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from xzoo.compare.bench import Prepared, build, input_of, view_of
+from xzoo.compare.cell import Output, compute, failed
+from xzoo.compare.plan import Plan
+from xzoo.data.batches import Batches
+from xzoo.data.pack import Pack
+from xzoo.errors import StorageError, XzooError
+from xzoo.evaluate.latency import time_batches
+from xzoo.model import cost, weights
+from xzoo.model.heads import seeded
+from xzoo.runs.result import BackboneFacts, Cell, CellResult, EpochRecord
+from xzoo.runs.store import RunFolder
+from xzoo.train.device import Device
+from xzoo.train.features import body_key
+from xzoo.train.recipe import make as make_recipe
+from xzoo.zoo.spec import Choice, FileStart, RandomStart
+
+LATENCY_BATCHES = ((1, 100, 5.0), (16, 20, 3.0))
+"""Batch size, most runs, most seconds: a p99 needs 100 runs, throughput does not."""
+
+
+@dataclass(frozen=True)
+class CellStarted:
+    """A cell begins; it is number `place` of `num_cells`, counted from 1."""
+
+    cell: Cell
+    place: int
+    num_cells: int
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """An epoch of a cell ended."""
+
+    cell: Cell
+    record: EpochRecord
+
+
+@dataclass(frozen=True)
+class CellEnded:
+    """A cell has its result; `was_kept` where it came from an earlier run of the command."""
+
+    result: CellResult
+    place: int
+    num_cells: int
+    was_kept: bool
+
+
+Event = CellStarted | EpochEnded | CellEnded
+
+
+def run(plan: Plan, folder: RunFolder, device: Device) -> Iterator[Event]:
+    """Compute what is missing from the run folder, backbone by backbone, and yield events. Raises StorageError."""
+    places = {cell.id: place for place, cell in enumerate(plan.cells, 1)}
+    for label, group in itertools.groupby(plan.cells, key=lambda cell: f"{cell.backbone}@{cell.weights}"):
+        cells = list(group)
+        missing = [cell for cell in cells if not folder.has(cell.id)]
+        for cell in cells:
+            if cell not in missing and (result := folder.cell(cell.id)):
+                yield CellEnded(result, places[cell.id], len(plan.cells), was_kept=True)
+        if missing or folder.facts(label) is None:
+            yield from _backbone(plan, folder, device, plan.choices[label], missing or cells[:1], places, do_train=bool(missing))
+
+
+def prepare(choice: Choice) -> Prepared:
+    """Return a backbone built and loaded. Raises PluginError and WeightsError."""
+    number = choice.start.number if isinstance(choice.start, RandomStart) else 0
+    with seeded(number, "start"):
+        network = choice.backbone.build()
+    loaded = weights.load(network, choice)
+    return Prepared(choice, network, loaded, body_key(network, choice.backbone.head.path, _source(choice)))
+
+
+def _backbone(
+    plan: Plan,
+    folder: RunFolder,
+    device: Device,
+    choice: Choice,
+    cells: Sequence[Cell],
+    places: Mapping[str, int],
+    *,
+    do_train: bool,
+) -> Iterator[Event]:
+    prepared: Prepared | Exception
+    try:
+        prepared = prepare(choice)
+        if folder.facts(choice.label) is None:
+            folder.write_facts(choice.label, measure_facts(prepared, plan.pack, cells[0], device))
+    except StorageError:
+        raise
+    except Exception as error:
+        prepared = error
+    for cell in cells if do_train else ():
+        yield CellStarted(cell, places[cell.id], len(plan.cells))
+        if isinstance(prepared, Exception):
+            result = _failure(cell, prepared)
+            folder.write_failure(result)
+        else:
+            result = yield from _cell(plan, folder, device, prepared, cell)
+        yield CellEnded(result, places[cell.id], len(plan.cells), was_kept=False)
+
+
+def _cell(plan: Plan, folder: RunFolder, device: Device, prepared: Prepared, cell: Cell) -> Generator[Event, None, CellResult]:
+    try:
+        for item in compute(prepared, cell, plan.pack, device, positive=plan.positive, watch_test=plan.watch_test):
+            if isinstance(item, Output):
+                keep(plan, folder, item)
+                return item.result
+            yield EpochEnded(cell, item)
+        raise AssertionError("a cell ends with its output")
+    except StorageError:
+        raise
+    except Exception as error:
+        result = _failure(cell, error)
+        folder.write_failure(result)
+        return result
+
+
+def keep(plan: Plan, folder: RunFolder, output: Output) -> None:
+    """Write a cell's output; of the seeds of a contender that trains its body only the best by validation keeps its tensors."""
+    result = output.result
+    if plan.keep != "none":
+        folder.write_learnt(result.id, output.learnt)
+    folder.write_cell(result, output.predictions)
+    if plan.keep == "best" and result.freeze != "frozen":
+        done = [
+            found for cell in plan.cells if cell.contender == result.contender and (found := folder.cell(cell.id)) and found.val
+        ]
+        best = max(done, key=lambda one: (one.val.accuracy.value, -one.seed) if one.val and one.val.accuracy else (0.0, 0))
+        for other in done:
+            if other.id != best.id:
+                folder.drop_learnt(other.id)
+
+
+def measure_facts(prepared: Prepared, pack: Pack, cell: Cell, device: Device) -> BackboneFacts:
+    """Return parameters, GMACs with the published head, and the latency of the network as this data needs it."""
+    choice, recipe = prepared.choice, make_recipe(cell.recipe)
+    preprocess = input_of(choice, recipe)
+    classifier = build(prepared, len(pack.classes), recipe, cell.seed, preprocess, device)
+    view = view_of(pack, preprocess, recipe)
+    latency = []
+    for batch, max_n, budget_s in LATENCY_BATCHES:
+        indices = torch.arange(batch).remainder(len(pack)).numpy()
+        images_BCHW, _ = next(Batches(view, pack.labels_N, indices, preprocess, max(2, batch), device=device.kind).ordered())
+        latency.append(time_batches(classifier.network, images_BCHW, precision=device.precision, budget_s=budget_s, max_n=max_n))
+    auxiliary = [one.path for one in choice.backbone.auxiliary]
+    loaded = prepared.loaded
+    return BackboneFacts(
+        params=cost.count_params(prepared.network, exclude=auxiliary),
+        params_with_auxiliary=cost.count_params(prepared.network),
+        gmacs=cost.gmacs(prepared.network, preprocess.shape, preprocess.num_channels),
+        size=preprocess.shape,
+        weights={"name": choice.weights_name, "licence": loaded.licence, "sha256": loaded.sha256, "source": loaded.source},
+        latency=tuple(latency),
+        origin=choice.origin,
+    )
+
+
+def _failure(cell: Cell, error: Exception) -> CellResult:
+    if isinstance(error, XzooError):
+        return failed(cell, error.kind, error.text, error.remedy)
+    if isinstance(error, torch.OutOfMemoryError):
+        return failed(cell, "memory", f"the device ran out of memory: {error}", "lower batch_size, or choose a smaller size")
+    text = f"{type(error).__name__}: {error}"
+    return failed(cell, "bug", text, "if the backbone is your own, correct it; else report this, with the output of --debug")
+
+
+def _source(choice: Choice) -> str:
+    """Return what tells one version of a backbone's code from another; a value made in Python is never shared."""
+    if choice.origin == "python":
+        return uuid.uuid4().hex
+    path = Path(choice.origin)
+    code = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else choice.origin
+    start = choice.start.path if isinstance(choice.start, FileStart) else choice.weights_name
+    return f"{choice.backbone.name} {code} {start}"

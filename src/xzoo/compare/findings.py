@@ -1,0 +1,114 @@
+"""What a reader must know before believing a figure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from xzoo.compare.plan import Plan
+from xzoo.evaluate.metrics import is_chance
+from xzoo.runs.result import CellResult, Finding
+
+NEAR_UNLEARNT = 0.95
+"""A last training loss above this share of ln K counts as nothing learnt: uniform guessing costs ln K."""
+
+
+def of_run(plan: Plan, results: Sequence[CellResult]) -> tuple[Finding, ...]:
+    """Return the findings of a run, the gravest first."""
+    found = [
+        *_failures(results),
+        *_guessing(results),
+        *_not_learning(plan, results),
+        *_lagging_batch_norm(results),
+        *_random_demo(plan),
+        *_watched(plan),
+        *plan.pack.repairs,
+    ]
+    return tuple(sorted(found, key=lambda finding: ("error", "warning", "info").index(finding.severity)))
+
+
+def guessing(results: Sequence[CellResult]) -> list[str]:
+    """Return the contenders of which at least half of the seeds cannot be told from guessing on validation."""
+    seeds: dict[str, list[bool]] = {}
+    for result in results:
+        if result.val is not None:
+            seeds.setdefault(result.contender, []).append(is_chance(result.val))
+    return [contender for contender, by_chance in seeds.items() if 2 * sum(by_chance) >= len(by_chance)]
+
+
+def _failures(results: Sequence[CellResult]) -> list[Finding]:
+    return [
+        Finding("failed", "error", f"{result.contender}, seed {result.seed}: {result.error['text']}", result.error["remedy"])
+        for result in results
+        if result.status == "failed" and result.error
+    ]
+
+
+def _guessing(results: Sequence[CellResult]) -> list[Finding]:
+    return [
+        Finding(
+            "chance",
+            "warning",
+            f"{name} is not distinguishable from guessing on validation",
+            "train longer, change lr, or use more images; do not compare it with others",
+        )
+        for name in guessing(results)
+    ]
+
+
+def _not_learning(plan: Plan, results: Sequence[CellResult]) -> list[Finding]:
+    bound = NEAR_UNLEARNT * math.log(len(plan.pack.classes))
+    return [
+        Finding(
+            "not-learning",
+            "warning",
+            f"{result.contender}, seed {result.seed}: the training loss ended at {result.curves[-1].train_loss:.3f}, near "
+            f"ln {len(plan.pack.classes)} = {math.log(len(plan.pack.classes)):.3f}, which guessing gives",
+            "raise or lower lr, train longer, or check that labels belong to their images",
+        )
+        for result in results
+        if result.curves and result.curves[-1].train_loss >= bound
+    ]
+
+
+def _lagging_batch_norm(results: Sequence[CellResult]) -> list[Finding]:
+    """Training that goes well while validation, in eval mode, stays at chance: running statistics lag behind."""
+    return [
+        Finding(
+            "validation-at-chance",
+            "warning",
+            f"{result.contender}, seed {result.seed}: training accuracy reached {result.curves[-1].train_accuracy:.2f} while "
+            "validation stays at chance: overfitting, or batch-norm statistics that lag behind after few steps",
+            "train more steps, or set batch_norm_momentum=0.4",
+        )
+        for result in results
+        if result.val and is_chance(result.val) and result.curves[-1].train_accuracy > 0.9
+    ]
+
+
+def _random_demo(plan: Plan) -> list[Finding]:
+    names = [label for label, choice in plan.choices.items() if choice.weights_name == "random" and choice.backbone.weights]
+    if not (plan.is_demo and names):
+        return []
+    return [
+        Finding(
+            "random-weights",
+            "warning",
+            f"the weights of {', '.join(names)} are random, because none could be fetched; "
+            "the demo shows how xzoo works, not what pretraining gives",
+            "run `xzoo weights fetch NAME` on a connected machine",
+        )
+    ]
+
+
+def _watched(plan: Plan) -> list[Finding]:
+    if not plan.watch_test:
+        return []
+    return [
+        Finding(
+            "test-watched",
+            "warning",
+            "test watched: the test split was looked at after every epoch",
+            "report a test split that nobody watched",
+        )
+    ]

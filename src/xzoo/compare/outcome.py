@@ -1,0 +1,103 @@
+"""What a comparison says, as one value: the answer to `xzoo compare`, from the command line and from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xzoo.compare import findings, standings, verdict
+from xzoo.compare.plan import Plan
+from xzoo.data.split import SplitRule, draw, first_line
+from xzoo.errors import UnavailableError
+from xzoo.runs.result import BackboneFacts, CellResult, Comparison, Contender, Finding, Recommendation
+from xzoo.runs.store import RunFolder
+
+SCHEMA = "xzoo.compare/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Everything a comparison found. Its fields are those of the machine output `xzoo.compare/1`."""
+
+    schema: str = SCHEMA
+    run: str
+    dataset: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    backbones: Mapping[str, BackboneFacts]
+    cells: Sequence[CellResult]
+    contenders: Sequence[Contender]
+    comparisons: Sequence[Comparison]
+    recommendation: Recommendation | None
+    findings: Sequence[Finding]
+
+    @property
+    def verdicts(self) -> Sequence[Comparison]:
+        """The comparisons on validation, on which contenders are ranked and chosen."""
+        return [one for one in self.comparisons if one.split == "val"]
+
+    @property
+    def failed(self) -> Sequence[CellResult]:
+        """The cells that could not be computed."""
+        return [cell for cell in self.cells if cell.status == "failed"]
+
+    def to_frame(self) -> Any:
+        """Return a pandas frame, a row per contender. Raises UnavailableError where pandas is not installed."""
+        try:
+            import pandas as pd  # type: ignore[import-untyped, unused-ignore]
+        except ImportError:
+            raise UnavailableError("to_frame needs pandas, which is not installed", "pip install pandas") from None
+        rows = [
+            {
+                **{
+                    name: getattr(row, name)
+                    for name in ("id", "backbone", "weights", "freeze", "split", "rank", "pareto", "gmacs", "params", "seconds")
+                },
+                **{f"{split}_accuracy": standings.accuracy(row, split) for split in ("train", "val", "test")},
+            }
+            for row in self.contenders
+        ]
+        return pd.DataFrame(rows).set_index("id")
+
+
+def conclude(plan: Plan, folder: RunFolder, environment: Mapping[str, Any]) -> Outcome:
+    """Return the outcome of a plan from what lies in its run folder."""
+    results = [result for cell in plan.cells if (result := folder.cell(cell.id))]
+    facts = {label: found for label in plan.choices if (found := folder.facts(label))}
+    rows = standings.contenders(plan.cells, results, facts)
+    comparisons = [*verdict.compare(results, folder, "val"), *verdict.compare(results, folder, "test")]
+    on_val = [one for one in comparisons if one.split == "val"]
+    ranked = standings.rank(rows, on_val)
+    chosen = standings.recommend(ranked, on_val, findings.guessing(results))
+    return Outcome(
+        run=str(folder.path),
+        dataset=dataset(plan),
+        recipe=plan.cells[0].recipe,
+        environment=environment,
+        backbones=facts,
+        cells=results,
+        contenders=ranked,
+        comparisons=comparisons,
+        recommendation=Recommendation(chosen.contender, chosen.reason, str(folder.path)) if chosen else None,
+        findings=findings.of_run(plan, results),
+    )
+
+
+def dataset(plan: Plan) -> dict[str, Any]:
+    """Return what the data is: classes, the first cell's splits and where they came from, and how often test was looked at."""
+    pack, cell = plan.pack, plan.cells[0]
+    rule = SplitRule(tuple(cell.split["fractions"]), cell.split["pool"], cell.split["seed"], cell.split["train_size"])
+    split = draw(pack.labels_N, pack.splits_N, pack.groups_N, rule, cell.seed, classes=pack.classes)
+    return {
+        "name": pack.name,
+        "pack": pack.key,
+        "classes": pack.classes,
+        "task": "single-label",
+        "positive": plan.positive,
+        "images": len(pack),
+        "splits": {name: len(getattr(split, name)) for name in ("train", "val", "test")},
+        "drawn": [name for name, origin in split.origin.items() if "drawn" in origin],
+        "first_line": first_line(split),
+        "test_looks": "one per cell, after training" if not plan.watch_test else "after every epoch of every cell",
+    }

@@ -1,0 +1,83 @@
+"""New heads in place of published ones. They compute in float32, also where the body runs in bfloat16: logits decide ties."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from xzoo.errors import PluginError
+from xzoo.zoo.spec import Head, ReplaceConv, ReplaceHead
+
+
+class LinearHead(nn.Linear):
+    """A linear layer outside of autocast."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        """Return input @ weight.T + bias in float32."""
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.float())
+
+
+class ConvHead(nn.Conv2d):
+    """A convolution outside of autocast."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        """Return the convolution in float32."""
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.float())
+
+
+def replace_head(network: nn.Module, head: Head, num_outputs: int, name: str) -> None:
+    """Put a new module with `num_outputs` outputs where `head` says. Raises PluginError where that is not what it declares."""
+    try:
+        old = network.get_submodule(head.path)
+    except AttributeError:
+        raise PluginError(
+            f"{name}: there is no module {head.path!r} to replace",
+            "declare the path of the last layer as named_modules() spells it",
+        ) from None
+    parent, _, last = head.path.rpartition(".")
+    setattr(network.get_submodule(parent), last, _new_head(old, head, num_outputs, name))
+
+
+def run_after(network: nn.Module, after: tuple[str, ...], x: Tensor) -> Tensor:
+    """Return what the network makes of the head's output: its modules named in `after`, in order; `flatten` keeps the batch."""
+    for step in after:
+        x = x.flatten(1) if step == "flatten" else network.get_submodule(step)(x)
+    return x
+
+
+@contextlib.contextmanager
+def seeded(*words: object) -> Iterator[None]:
+    """Let torch draw from a stream that depends on `words` alone, and leave the caller's own streams as they were."""
+    digest = hashlib.sha256("/".join(map(str, words)).encode()).digest()
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+        yield
+
+
+def _new_head(old: nn.Module, head: Head, num_outputs: int, name: str) -> nn.Module:
+    if isinstance(head, ReplaceHead):
+        return head.make(old, num_outputs)
+    if isinstance(head, ReplaceConv):
+        if not isinstance(old, nn.Conv2d):
+            raise PluginError(
+                f"{name}: {head.path!r} is {type(old).__name__}, not a convolution", "declare ReplaceLinear or ReplaceHead"
+            )
+        padding = old.padding if isinstance(old.padding, str) else _pair(old.padding)
+        shape = (_pair(old.kernel_size), _pair(old.stride), padding, _pair(old.dilation))
+        return ConvHead(old.in_channels, num_outputs, *shape, bias=old.bias is not None)
+    if not isinstance(old, nn.Linear):
+        raise PluginError(
+            f"{name}: {head.path!r} is {type(old).__name__}, not a linear layer", "declare ReplaceConv or ReplaceHead"
+        )
+    return LinearHead(old.in_features, num_outputs, bias=old.bias is not None)
+
+
+def _pair(value: tuple[int, ...]) -> tuple[int, int]:
+    return value[0], value[1]

@@ -1,0 +1,134 @@
+"""An outcome as text for a terminal: a table of contenders, what is ahead of what, and what to know."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from xzoo.compare.outcome import Outcome
+from xzoo.runs.result import Comparison, Contender, Finding
+
+WIDTH = 120
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """Return the whole answer: data, contenders, comparisons, findings, recommendation."""
+    parts = [
+        f"{outcome.dataset['name']}: {outcome.dataset['first_line']}",
+        table(contender_rows(outcome)),
+        _seconds_note(),
+        latency_lines(outcome),
+        comparison_lines(outcome.comparisons),
+        finding_lines(outcome.findings),
+        recommendation_line(outcome),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def contender_rows(outcome: Outcome) -> list[list[str]]:
+    """Return the table of contenders with its head, ranked on validation, the majority class last."""
+    rows = [["rank", "contender", "train", "validation", "test", "seeds", "learns", "GMACs", "train s", "front"]]
+    for row in outcome.contenders:
+        rows.append(
+            [
+                str(row.rank),
+                row.id,
+                share(row.train.get("accuracy"), with_interval=False),
+                share(row.val.get("accuracy")),
+                share(row.test.get("accuracy")),
+                str(len(row.seeds)),
+                f"{row.learning_params:,}" if row.learning_params is not None else "-",
+                f"{row.gmacs:.2f}" if row.gmacs is not None else "-",
+                f"{row.seconds:.1f}" if row.seconds is not None else "-",
+                "*" if row.pareto else "",
+            ]
+        )
+    if outcome.contenders:
+        first: Contender = outcome.contenders[0]
+        shares = [share(getattr(first, split).get("majority"), with_interval=False) for split in ("train", "val", "test")]
+        rows.append(["", "majority class", *shares, "", "0", "", "", ""])
+    return rows
+
+
+def share(measure: Mapping[str, Any] | None, *, with_interval: bool = True) -> str:
+    """Return an accuracy as `0.912 (0.85-0.95) ±0.012`, with its interval and the deviation between seeds; `-` for none."""
+    if measure is None:
+        return "-"
+    text = f"{measure['value']:.3f}"
+    if not with_interval:
+        return text
+    if measure.get("low") is not None:
+        text += f" ({measure['low']:.2f}-{measure['high']:.2f})"
+    spread = measure.get("spread")
+    return f"{text} ±{spread:.3f}" if spread is not None else text
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as aligned columns under the first of them."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    left = {1}
+    lines = [
+        "  ".join(
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    return "\n".join([lines[0].rstrip(), "-" * max(map(len, lines)), *(line.rstrip() for line in lines[1:])])
+
+
+def latency_lines(outcome: Outcome) -> str:
+    """Return the latency of each backbone at batch 1, and its throughput."""
+    rows = [["backbone", "name", "parameters", "ms for one image: p50", "p90", "p99", "n", "images/s, batch 16"]]
+    for label, facts in outcome.backbones.items():
+        if len(facts.latency) < 2:
+            continue
+        one, many = facts.latency[:2]
+        tails = [f"{value:.2f}" if value is not None else "-" for value in (one.p90_ms, one.p99_ms)]
+        rows.append(["", label, f"{facts.params:,}", f"{one.p50_ms:.2f}", *tails, str(one.n), f"{many.images_per_second:.0f}"])
+    rows = [row[1:] for row in rows]
+    rows[0][0] = "backbone"
+    return _left_table(rows) if len(rows) > 1 else ""
+
+
+def comparison_lines(comparisons: Sequence[Comparison]) -> str:
+    """Return the verdicts, validation first."""
+    names = {"val": "validation", "test": "test"}
+    lines = []
+    for one in comparisons:
+        first, second, difference = (
+            (one.a, one.b, one.difference.value) if one.difference.value >= 0 else (one.b, one.a, -one.difference.value)
+        )
+        verb = "is ahead of" if one.verdict == "ahead" else "cannot be told from"
+        p = "" if one.p_holm is None else f", p {one.p_holm:.3g}"
+        lines.append(f"{names[one.split]}: {first} {verb} {second} (difference {difference:+.3f}{p})")
+    return "\n".join(lines[:40] + ([f"... {len(lines) - 40} more in the JSON output"] if len(lines) > 40 else []))
+
+
+def finding_lines(findings: Sequence[Finding]) -> str:
+    """Return the findings, each with what to do."""
+    lines = []
+    for one in findings:
+        text = f"{one.severity} [{one.id}] {one.text}" + (f". {one.remedy[0].upper()}{one.remedy[1:]}." if one.remedy else "")
+        lines.append(textwrap.fill(text, WIDTH, subsequent_indent="  "))
+    return "\n".join(lines)
+
+
+def recommendation_line(outcome: Outcome) -> str:
+    """Return which contender to use and why, or why none is named."""
+    if outcome.recommendation is None:
+        return "No recommendation: no contender can be told from guessing on validation."
+    return textwrap.fill(f"Use {outcome.recommendation.contender}: {outcome.recommendation.reason}.", WIDTH)
+
+
+def _seconds_note() -> str:
+    return textwrap.fill(
+        "Accuracy with its 95% interval (from the number of images), ± the deviation between seeds. Ranked on validation "
+        "alone; those that cannot be told apart share a rank. * nothing else is as accurate, as small and as quick to train.",
+        WIDTH,
+    )
+
+
+def _left_table(rows: list[list[str]]) -> str:
+    return table([["", *row] for row in rows]).replace("\n  ", "\n").removeprefix("  ")

@@ -1,0 +1,145 @@
+"""Run folders: a plan and its results on disk. They are the truth, and what is finished stays finished."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from xzoo import durable
+from xzoo.errors import StorageError, UsageError
+from xzoo.runs.result import BackboneFacts, CellResult
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+T = TypeVar("T")
+PLAN, OUTCOME = "plan.json", "compare.json"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run on disk. Cells are folders put in place whole; a failed cell leaves its error beside them and is tried again."""
+
+    path: Path
+
+    def write_plan(self, plan: Mapping[str, Any]) -> None:
+        """Keep what the command asked for. Raises StorageError."""
+        durable.write_bytes(self.path / PLAN, encode(plan))
+
+    def plan(self) -> dict[str, Any]:
+        """Return what the command asked for. Raises StorageError where it cannot be read."""
+        return read(self.path / PLAN, dict[str, Any])
+
+    def write_outcome(self, outcome: object) -> None:
+        """Keep what followed from the cells. Raises StorageError."""
+        durable.write_bytes(self.path / OUTCOME, encode(outcome))
+
+    def has(self, cell: str) -> bool:
+        """Whether this cell was finished and is whole."""
+        return durable.is_whole(self._cell(cell))
+
+    def write_cell(self, result: CellResult, predictions: Mapping[str, NDArray[Any]]) -> None:
+        """Keep a finished cell: its result and its predictions. Raises StorageError."""
+        import numpy as np
+
+        with durable.new_folder(self._cell(result.id)) as folder:
+            (folder / "result.json").write_bytes(encode(result))
+            np.savez(folder / "predictions.npz", **dict(predictions))  # type: ignore[arg-type]
+        durable.remove(self._failure(result.id))
+
+    def write_learnt(self, cell: str, tensors: Mapping[str, NDArray[Any]]) -> None:
+        """Keep the tensors that a cell learnt, under the names of the network's state dict. Raises StorageError."""
+        from safetensors.numpy import save
+
+        durable.write_bytes(self.learnt(cell), save(dict(tensors)))
+
+    def drop_learnt(self, cell: str) -> None:
+        """Remove the tensors that a cell learnt; its result and predictions stay. Raises StorageError."""
+        durable.remove(self.learnt(cell))
+
+    def write_failure(self, result: CellResult) -> None:
+        """Keep the error of a cell that failed. Raises StorageError."""
+        durable.write_bytes(self._failure(result.id), encode(result))
+
+    def cell(self, cell: str) -> CellResult | None:
+        """Return a cell's result, or its failure, or None where it was never tried. Raises StorageError."""
+        if (finished := self._cell(cell) / "result.json").exists():
+            return read(finished, CellResult)
+        return read(failed, CellResult) if (failed := self._failure(cell)).exists() else None
+
+    def predictions(self, cell: str) -> dict[str, NDArray[np.float64]]:
+        """Return a cell's predictions: per split `_index` (N,) into the data, `_probabilities` (N,K) and `_labels` (N,)."""
+        import numpy as np
+
+        with np.load(self._cell(cell) / "predictions.npz", allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+
+    def learnt(self, cell: str) -> Path:
+        """Return the file of the tensors that a cell learnt."""
+        return self.path / "learnt" / f"{cell}.safetensors"
+
+    def write_facts(self, label: str, facts: BackboneFacts) -> None:
+        """Keep what was measured of a backbone. Raises StorageError."""
+        durable.write_bytes(self._facts(label), encode(facts))
+
+    def facts(self, label: str) -> BackboneFacts | None:
+        """Return what was measured of a backbone, or None. Raises StorageError."""
+        return read(path, BackboneFacts) if (path := self._facts(label)).exists() else None
+
+    def _cell(self, cell: str) -> Path:
+        return self.path / "cells" / cell
+
+    def _failure(self, cell: str) -> Path:
+        return self.path / "failed" / f"{cell}.json"
+
+    def _facts(self, label: str) -> Path:
+        return self.path / "backbones" / f"{slug(label)}.json"
+
+
+def encode(value: object) -> bytes:
+    """Return a value as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
+
+
+def read(path: Path, kind: type[T]) -> T:
+    """Return the value in a JSON file. Raises StorageError naming the file where it is missing or altered."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError) as error:
+        raise StorageError(
+            f"cannot read {path}: {error}", "the run folder is incomplete or was altered; run its command again"
+        ) from error
+
+
+def slug(words: str) -> str:
+    """Return words as a file name: letters, digits and a few signs, told apart by a hash where others were replaced."""
+    plain = re.sub(r"[^A-Za-z0-9._=@-]+", "-", words).strip("-.")[:80]
+    return plain if plain == words else f"{plain}-{hashlib.sha256(words.encode()).hexdigest()[:6]}"
+
+
+def scan(runs: Path) -> Iterator[RunFolder]:
+    """Yield the runs in a folder, the newest first."""
+    if runs.is_dir():
+        plans = sorted(runs.glob(f"*/{PLAN}"), key=lambda path: path.stat().st_mtime, reverse=True)
+        yield from (RunFolder(path.parent) for path in plans)
+
+
+def find(word: str, runs: Path) -> RunFolder:
+    """Return the run that a path, a hash prefix or `last` means. Raises UsageError."""
+    if (Path(word) / PLAN).exists():
+        return RunFolder(Path(word))
+    known = list(scan(runs))
+    if word == "last" and known:
+        return known[0]
+    found = [run for run in known if run.path.name.startswith(word)]
+    if len(found) == 1:
+        return found[0]
+    what = f"{len(found)} runs begin with {word!r}" if found else f"there is no run {word!r} in {runs}"
+    raise UsageError(what, "give more of its hash, or its path; `xzoo runs` lists what is there")

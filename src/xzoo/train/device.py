@@ -1,0 +1,108 @@
+"""Where training runs, and what is recorded about it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import resource
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xzoo.errors import UnavailableError, UsageError
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device with the precision its arithmetic runs in: `bf16` means autocast, weights stay float32."""
+
+    kind: str
+    precision: str
+    threads: int
+
+    @contextlib.contextmanager
+    def arithmetic(self) -> Iterator[None]:
+        """Run what is inside under autocast where the precision asks for it."""
+        with torch.autocast(self.kind.partition(":")[0], dtype=torch.bfloat16, enabled=self.precision == "bf16"):
+            yield
+
+    def synchronise(self) -> None:
+        """Wait until the device has done all it was given."""
+        if self.kind.startswith("cuda"):
+            torch.cuda.synchronize(self.kind)
+
+    def reset_peak_memory(self) -> None:
+        """Begin a new measurement of peak memory where the device keeps one."""
+        if self.kind.startswith("cuda"):
+            torch.cuda.reset_peak_memory_stats(self.kind)
+
+    def peak_memory_mb(self) -> float:
+        """Return the peak since the last reset on CUDA, and this process's peak resident memory on a CPU, in MiB."""
+        if self.kind.startswith("cuda"):
+            return torch.cuda.max_memory_allocated(self.kind) / 2**20
+        unit = 1 if sys.platform == "darwin" else 2**10
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def choose(kind: str = "auto", precision: str = "auto") -> Device:
+    """Return the device to use: CUDA where there is one, else the CPU. Raises UnavailableError for a device that is not here.
+
+    bfloat16 is chosen where the hardware multiplies it: CUDA from compute capability 8.0, CPUs with AMX or AVX-512 BF16.
+    """
+    if kind == "auto":
+        kind = "cuda" if torch.cuda.is_available() else "cpu"
+    if kind.partition(":")[0] not in {"cpu", "cuda"}:
+        raise UsageError(f"device {kind!r} is unknown", "use auto, cpu, cuda or cuda:N")
+    if kind.startswith("cuda") and not torch.cuda.is_available():
+        raise UnavailableError(
+            "no CUDA device is available to this installation of torch", "use --device cpu, or install a torch built for CUDA"
+        )
+    if precision == "auto":
+        precision = "bf16" if _has_fast_bf16(kind) else "fp32"
+    return Device(kind, precision, torch.get_num_threads())
+
+
+def environment(device: Device) -> Mapping[str, Any]:
+    """Return what a result needs to be reproduced: versions, hardware, threads, precision."""
+    packages = ("xzoo", "torch", "torchvision", "timm", "numpy", "pillow", "scikit-learn", "scipy")
+    return {
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
+        "device": torch.cuda.get_device_name(device.kind) if device.kind.startswith("cuda") else _cpu_name(),
+        "kind": device.kind,
+        "precision": device.precision,
+        "threads": device.threads,
+        "cores": os.cpu_count(),
+        "platform": platform.platform(terse=True),
+    }
+
+
+def _has_fast_bf16(kind: str) -> bool:
+    if kind.startswith("cuda"):
+        return torch.cuda.get_device_capability(kind) >= (8, 0)
+    flags = _cpu_info("flags").split()
+    return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+def _cpu_name() -> str:
+    return _cpu_info("model name") or platform.processor() or platform.machine()
+
+
+def _cpu_info(key: str) -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == key:
+                return value.strip()
+    return ""
+
+
+def _version(name: str) -> str:
+    with contextlib.suppress(Exception):
+        return version(name)
+    return ""

@@ -1,0 +1,69 @@
+"""What training minimises, and how logits become probabilities.
+
+B = images in a batch, K = classes, O = outputs: K, or 1 for a single logit of two classes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xzoo.errors import UsageError
+from xzoo.train.recipe import Recipe
+
+Objective = Callable[[Tensor, Tensor], Tensor]
+
+
+def num_outputs(recipe: Recipe, num_classes: int) -> int:
+    """Return how many outputs the head needs. Raises UsageError where a single logit is asked for more than two classes."""
+    if recipe.loss == "bce" and num_classes != 2:
+        raise UsageError(f"loss=bce needs two classes, and the data has {num_classes}", "use loss=cross-entropy")
+    return 1 if recipe.loss == "bce" else num_classes
+
+
+def objective(recipe: Recipe, train_labels_N: NDArray[np.int64], num_classes: int, device: str) -> Objective:
+    """Return the loss of a batch, a mean over its images in nats. Balanced class weights are N / (K * count of the class)."""
+    weight_K: Tensor | None = None
+    if recipe.class_weights == "balanced":
+        counts_K = np.maximum(np.bincount(train_labels_N, minlength=num_classes), 1)
+        weight_K = torch.tensor(len(train_labels_N) / (num_classes * counts_K), dtype=torch.float32, device=device)
+
+    def cross_entropy(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
+        return F.cross_entropy(logits_BK.float(), labels_B, weight=weight_K, label_smoothing=recipe.label_smoothing)
+
+    def single_logit(logits_B1: Tensor, labels_B: Tensor) -> Tensor:
+        target_B = labels_B.float() * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
+        weight_B = weight_K[labels_B] if weight_K is not None else None
+        loss_B = F.binary_cross_entropy_with_logits(logits_B1[:, 0].float(), target_B, weight=weight_B, reduction="none")
+        # As cross-entropy does it: a weighted mean, so that weights change the balance and not the step.
+        return loss_B.sum() / (weight_B.sum() if weight_B is not None else len(loss_B))
+
+    return single_logit if recipe.loss == "bce" else cross_entropy
+
+
+def total_loss(compute: Objective, logits_BO: Tensor, auxiliary: Sequence[tuple[float, Tensor]], labels_B: Tensor) -> Tensor:
+    """Return the loss with the shares of the auxiliary heads."""
+    loss = compute(logits_BO, labels_B)
+    for weight, logits in auxiliary:
+        loss = loss + weight * compute(logits, labels_B)
+    return loss
+
+
+def probabilities(logits_BO: Tensor) -> Tensor:
+    """Return probabilities (B,K); a single logit gives two classes."""
+    logits_BO = logits_BO.double()
+    if logits_BO.shape[1] == 1:
+        p_B = torch.sigmoid(logits_BO[:, 0])
+        return torch.stack([1 - p_B, p_B], dim=1)
+    return logits_BO.softmax(1)
+
+
+def num_right(logits_BO: Tensor, labels_B: Tensor) -> Tensor:
+    """Count the images whose most probable class is the right one."""
+    predicted_B = (logits_BO[:, 0] > 0).long() if logits_BO.shape[1] == 1 else logits_BO.argmax(1)
+    return (predicted_B == labels_B).sum()

@@ -1,0 +1,68 @@
+"""Features brought to mean 0 and deviation 1, and that step folded into the head afterwards.
+
+N = images, D = features, K = outputs
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+# Features come in float32, whose relative resolution is 6e-8: below this share of its mean a deviation is mostly rounding.
+CONSTANT = 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class Standardiser:
+    """Mean and inverse deviation per feature (D,); the inverse is 0 for a constant feature, which so drops out."""
+
+    mean_D: Tensor
+    inverse_D: Tensor
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Return standardised features (N,D) or (N,D,H,W) in float32."""
+        if not len(self.mean_D):
+            return features.float()
+        shape = (1, -1) + (1,) * (features.dim() - 2)
+        return ((features.double() - self.mean_D.view(shape)) * self.inverse_D.view(shape)).float()
+
+    @torch.no_grad()
+    def fold(self, head: nn.Module) -> None:
+        """Change a linear or convolutional head so that plain features give the logits that standardised ones gave."""
+        if not len(self.mean_D):
+            return
+        weight, bias = head.get_parameter("weight"), head.get_parameter("bias")
+        spread = (1, -1) + (1,) * (weight.dim() - 2)
+        new = weight.double() * self.inverse_D.view(spread).to(weight.device)
+        bias.sub_((new * self.mean_D.view(spread).to(weight.device)).flatten(1).sum(1).to(bias.dtype))
+        weight.copy_(new)
+
+
+def fit(features_ND: Tensor, head: nn.Module) -> Standardiser:
+    """Return the standardiser of the training images' features, (N,D) or (N,D,H,W).
+
+    Scales are relative, because random networks give features that deviate by 1e-14. Heads that are neither linear nor a
+    convolution without padding, or that have no bias, cannot take the step in: their features stay as they are.
+    """
+    if not _foldable(head, features_ND.dim()):
+        return Standardiser(torch.empty(0), torch.empty(0))
+    axes = [0, *range(2, features_ND.dim())]
+    values = features_ND.double()
+    mean_D, deviation_D = values.mean(axes), values.std(axes, correction=0)
+    constant_D = deviation_D <= CONSTANT * mean_D.abs()
+    inverse_D = torch.where(constant_D, 0.0, 1 / torch.where(constant_D, 1.0, deviation_D))
+    return Standardiser(mean_D, inverse_D)
+
+
+def _foldable(head: nn.Module, dims: int) -> bool:
+    if isinstance(head, nn.Linear):
+        return dims == 2 and head.bias is not None
+    return (
+        isinstance(head, nn.Conv2d)
+        and dims == 4
+        and head.bias is not None
+        and head.padding in {(0, 0), 0, "valid"}
+        and head.groups == 1
+    )
