@@ -110,17 +110,18 @@ def lay_out(prepared: Prepared, cell: Cell, pack: Pack, device: Device) -> Bench
     every = images(np.arange(len(pack)), batch_size=64)
     kept = features.compute(classifier, every, device, body=prepared.body, pack=pack.key)
     features_N, labels_N = torch.from_numpy(np.array(kept)).to(device.kind), torch.from_numpy(pack.labels_N).to(device.kind)
-    standardiser = standardise.fit(features_N[torch.from_numpy(split.train).to(device.kind)], classifier.head)
+    training_features_N = features_N[torch.from_numpy(split.train).to(device.kind)]
+    learner = HeadOnFeatures(classifier, standardise.fit(training_features_N, classifier.head))
 
     def stored(indices: NDArray[np.int64]) -> features.FeatureBatches:
         return features.FeatureBatches(features_N, labels_N, indices, recipe.batch_size, cell.seed)
 
     return Bench(
         **laid,
-        learner=HeadOnFeatures(classifier, standardiser),
+        learner=learner,
         training=stored(split.train) if recipe.augment == "none" else features.LiveFeatures(classifier, training, device),
         ordered=lambda name: stored(getattr(split, name)).ordered(),
-        logits_of=classifier.logits_of,
+        logits_of=lambda inputs: learner.outputs(inputs)[0],
     )
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from xzoo.model.classifier import Classifier
-from xzoo.train.standardise import Standardiser
+from xzoo.train.standardise import IDENTITY, Standardiser
 
 
 class Learner(Protocol):
@@ -56,6 +56,7 @@ class HeadOnFeatures:
     def finish(self) -> None:
         """Make the head take plain features and give the same logits."""
         self.standardiser.fold(self.classifier.head)
+        self.standardiser = IDENTITY
 
 
 def groups_of(classifier: Classifier, rates: Mapping[str, float], held: set[str]) -> list[tuple[str, list[nn.Parameter]]]:

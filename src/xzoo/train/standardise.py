@@ -40,6 +40,9 @@ class Standardiser:
         weight.copy_(new)
 
 
+IDENTITY = Standardiser(torch.empty(0), torch.empty(0))
+
+
 def fit(features_ND: Tensor, head: nn.Module) -> Standardiser:
     """Return the standardiser of the training images' features, (N,D) or (N,D,H,W).
 
@@ -47,7 +50,7 @@ def fit(features_ND: Tensor, head: nn.Module) -> Standardiser:
     convolution without padding, or that have no bias, cannot take the step in: their features stay as they are.
     """
     if not _foldable(head, features_ND.dim()):
-        return Standardiser(torch.empty(0), torch.empty(0))
+        return IDENTITY
     axes = [0, *range(2, features_ND.dim())]
     values = features_ND.double()
     mean_D, deviation_D = values.mean(axes), values.std(axes, correction=0)
