@@ -58,11 +58,13 @@ def own_modules(
             current = own[-1] if own[-1] in stages else current
             owners[name] = own[-1]
         else:
-            owners[name] = current
-    for name, module in reversed(list(network.named_modules())):
+            # Called in several stages, it may only be in train mode once the first of them learns.
+            owners.setdefault(name, current)
+    for name, module in reversed(list(network.named_modules(remove_duplicate=False))):
         inside = [owners[f"{name}.{child}".lstrip(".")] for child, _ in module.named_children()]
         if inside or name not in owners:
             owners[name] = _container_owner(inside, _own_tensor_owners(network, name, tensor_owner), stages)
+    owners.update(dict.fromkeys((n for n in owners if _claimed(n, (backbone.head.path,))), HEAD))
     for auxiliary in backbone.auxiliary:
         owner = next(o for name, o in tensor_owner.items() if name.startswith(auxiliary.path + "."))
         owners.update(dict.fromkeys((n for n in owners if _claimed(n, (auxiliary.path,))), owner))
