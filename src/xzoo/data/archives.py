@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from xzoo.data.folder import Walk, split_folders
-from xzoo.data.items import SPLITS, Found, Item, listed, natural
-from xzoo.data.stacks import Stacks, check_lengths, images_in, load, load_npz, whole_numbers
+from xzoo.data.items import SPLITS, Found, Item, listed, natural, printable
+from xzoo.data.stacks import Stacks, check_lengths, flattened, images_in, load, load_npz, whole_numbers
 from xzoo.errors import DataError
 
 _LAYOUT = "name arrays train_images, train_labels, val_images, ... as MedMNIST does, or images and labels"
@@ -24,7 +23,7 @@ def read_npz(path: Path) -> Found:
     if "images" in held:
         pairs.append(("", None))
     if not pairs:
-        raise DataError(f"{path} holds {listed(list(held))}", _LAYOUT)
+        raise DataError(f"{path} holds {listed(list(held)) or 'nothing'}", _LAYOUT)
     stacks, values = zip(*(_pair(path, held, prefix) for prefix, _ in pairs), strict=True)
     distinct = natural({str(value) for labels in values for value in labels.tolist()})
     label_of = {name: label for label, name in enumerate(distinct)}
@@ -64,15 +63,25 @@ def read_stack_folder(root: Path) -> Found:
     stacked = Stacks(tuple(stacks))
     repairs = (*walk.findings(), *stacked.findings())
     hint = "each class is one .npy file of images (N,H,W) or (N,H,W,C)"
-    return Found(root.resolve().name, tuple(classes), items, stacked.read, stacked.decode, stacked.digest, repairs, hint)
+    return Found(
+        printable(root.resolve().name),
+        tuple(map(printable, classes)),
+        items,
+        stacked.read,
+        stacked.decode,
+        stacked.digest,
+        repairs,
+        hint,
+    )
 
 
-def _pair(path: Path, held: Mapping[str, NDArray[Any]], prefix: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def _pair(path: Path, held: Mapping[str, NDArray[Any]], prefix: str) -> tuple[NDArray[Any], NDArray[Any]]:
     names = f"{prefix}images", f"{prefix}labels"
     if names[1] not in held:
         raise DataError(f"{path} holds {names[0]} and no {names[1]}", _LAYOUT)
     images = images_in(held[names[0]], f"{path}: {names[0]}")
-    labels = whole_numbers(held[names[1]], f"{path}: {names[1]}")
+    given, where = held[names[1]], f"{path}: {names[1]}"
+    labels = flattened(given.astype(str), where) if given.dtype.kind in "US" else whole_numbers(given, where)
     check_lengths([(names[0], len(images)), (names[1], len(labels))], str(path))
     return images, labels
 

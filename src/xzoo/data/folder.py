@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xzoo.data.decode import SUFFIXES, ImageFiles
-from xzoo.data.items import SPLIT_NAMES, Found, Item, counted, listed, natural
+from xzoo.data.items import SPLIT_NAMES, Found, Item, counted, listed, natural, printable
 from xzoo.errors import DataError
 from xzoo.runs.result import Finding
 
@@ -92,21 +92,20 @@ def read_folder(root: Path) -> Found:
     if files and empty:
         raise DataError(f"{root}: no images in {listed(empty)}", f"add images or remove the folder{'; ' + hint if hint else ''}")
     images = ImageFiles(tuple(files), tuple(item.id for item in items))
-    return Found(
-        root.resolve().name, tuple(classes), tuple(items), images.read, images.decode, images.digest, walk.findings(), hint
-    )
+    name, shown = printable(root.resolve().name), tuple(map(printable, classes))
+    return Found(name, shown, tuple(items), images.read, images.decode, images.digest, walk.findings(), hint)
 
 
 def class_folders(root: Path, walk: Walk) -> list[tuple[str | None, Path]]:
     """Return the class folders with the split that each lies in, None where none is declared. Raises DataError."""
     top = walk.folders(root, root)
     splits = split_folders(top)
-    walk.loose += [path.name for path in root.iterdir() if path.is_file() and _is_image(path)]
+    walk.loose += [path.name for path in root.iterdir() if _is_loose(path)]
     if not splits:
         return [(None, folder) for folder in top]
     walk.loose += [path.name for path in top if path not in splits.values()]
     for folder in splits.values():
-        walk.loose += [f"{folder.name}/{path.name}" for path in folder.iterdir() if path.is_file() and _is_image(path)]
+        walk.loose += [f"{folder.name}/{path.name}" for path in folder.iterdir() if _is_loose(path)]
     return [(split, folder) for split, inside in splits.items() for folder in walk.folders(root, inside)]
 
 
@@ -129,10 +128,14 @@ def split_folders(folders: Iterable[Path]) -> Mapping[str, Path]:
 def _hint(root: Path, classes: list[str], walk: Walk) -> str:
     if walk.other[".dcm"]:
         return f"xzoo does not read DICOM files yet: {counted(walk.other['.dcm'], 'file')} ending in .dcm"
+    if walk.loose and not classes:
+        return f"{counted(len(walk.loose), 'image')} lie in {root} itself: put those of each class in a folder of its own"
     if len(classes) == 1 and any(path.is_dir() for path in (root / classes[0]).glob("*")):
         return f"if the dataset is the folder inside, give {root / classes[0]}"
     return f"xzoo looks for {root}/CLASS/IMAGE or {root}/train/CLASS/IMAGE, ending in {', '.join(sorted(SUFFIXES))}"
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+def _is_loose(path: Path) -> bool:
+    """Whether an image, or a link that leads nowhere, lies where class folders are expected."""
+    is_image = path.suffix.lower() in SUFFIXES and path.is_file()
+    return (is_image or (path.is_symlink() and not path.exists())) and not path.name.startswith(".")

@@ -91,13 +91,22 @@ def split_named(text: str, where: str) -> str:
 
 def listed(names: Sequence[object], most: int = 5) -> str:
     """Return the first names, comma-separated, and how many more there are."""
-    shown = ", ".join(str(name) for name in names[:most])
+    shown = ", ".join(_shortened(printable(str(name))) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def printable(name: str) -> str:
+    """Return a file's name with line breaks, escape sequences and bytes that are no text written out, as in `a\\nb`."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
 
 
 def counted(count: int, noun: str) -> str:
     """Return the count with its noun: `1 image`, `2 images`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def _shortened(text: str, most: int = 200) -> str:
+    return text if len(text) <= most else f"{text[: most // 2]}...{text[-most // 2 :]}"
 
 
 def _part(text: str) -> tuple[int, int, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ def read_listing(file: Path) -> Found:
     _check_rows(file, rows)
     kept, repeated = _kept_once(file, rows)
     paths = [file.parent / str(row["path"]).strip() for row in kept]
-    if missing := [str(row["path"]) for row, path in zip(kept, paths, strict=True) if not path.is_file()]:
+    if missing := [str(row["path"]) for row, path in zip(kept, paths, strict=True) if not os.path.isfile(path)]:  # noqa: PTH113
         raise DataError(
             f"{file}: {len(missing)} of {len(kept)} listed files do not exist: {listed(missing)}",
             f"paths count from {file.parent}; correct them or take the lines out",
@@ -54,9 +56,15 @@ def _csv_rows(file: Path, text: str) -> list[Row]:
         names = [name.strip().lower() for name in reader.fieldnames or ()]
         reader.fieldnames = names
         _check_columns(file, names)
-        return list(reader)
+        rows: list[Row] = list(reader)
     except csv.Error as error:
         raise DataError(f"{file} is no CSV file: {error}", f"write {_COLUMNS} with commas between") from error
+    if longer := [number for number, row in enumerate(rows, 1) if None in row]:
+        raise DataError(
+            f"{file}: {counted(len(longer), 'row')} with more fields than the head has columns: row {listed(longer)}",
+            'put quotes around what holds a comma: "a, b.png",label',
+        )
+    return rows
 
 
 def _json_rows(file: Path, text: str) -> list[Row]:
@@ -82,6 +90,8 @@ def _check_columns(file: Path, names: list[str]) -> None:
         raise DataError(
             f"{file} has no column {listed(missing)}; it has {listed(names) or 'none'}", f"name the columns {_COLUMNS}"
         )
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise DataError(f"{file} has two columns called {listed(twice)}", "keep one of the two")
 
 
 def _check_rows(file: Path, rows: list[Row]) -> None:
@@ -93,6 +103,8 @@ def _check_rows(file: Path, rows: list[Row]) -> None:
         raise DataError(
             f"{file}: {counted(len(pathless), 'row')} without a path: row {listed(pathless)}", "name a file or remove them"
         )
+    if odd := [_text(row, "path") for row in rows if "\0" in _text(row, "path")]:
+        raise DataError(f"{file}: a path holds a zero byte: {listed(odd)}", "write the file again as plain UTF-8 text")
     if any(isinstance(row["label"], (list, dict)) for row in rows):
         raise DataError(f"{file} lists several labels for one image: multi-label is not built", "give one label for each image")
 

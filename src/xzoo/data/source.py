@@ -61,7 +61,9 @@ def _find(data: object) -> Found:
         return read_arrays(arrays(*data))
     if not isinstance(data, (str, os.PathLike)):
         raise DataError(f"data of type {type(data).__name__} cannot be read", "give a path, or xzoo.arrays(images, labels)")
-    path = Path(os.fspath(data)).expanduser()
+    if not os.fspath(data):
+        raise DataError("the path of the data is empty", "give a folder or file; . is the folder you are in")
+    path = Path(os.path.expanduser(data))  # noqa: PTH111 - a user that nobody knows stays as written
     try:
         return _find_path(path)
     except OSError as error:
