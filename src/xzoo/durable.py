@@ -22,6 +22,8 @@ _REASONS = {
     errno.EROFS: ("the file system is read-only", "choose a place that can be written"),
     errno.EACCES: ("permission is denied", "choose a place that you may write, or change its permissions"),
     errno.EPERM: ("permission is denied", "choose a place that you may write, or change its permissions"),
+    errno.ENOENT: ("no folder can be made there", "choose a place that can be written"),
+    errno.ENAMETOOLONG: ("its name is too long", "choose a shorter one"),
     errno.ENOTDIR: ("a file stands where a folder is needed", "choose another place, or move that file away"),
     errno.EISDIR: ("a folder stands where a file is needed", "choose another place, or move that folder away"),
     errno.EEXIST: ("a file stands where a folder is needed", "choose another place, or move that file away"),

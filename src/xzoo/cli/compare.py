@@ -10,11 +10,15 @@ from click.exceptions import Exit
 
 from xzoo.cli.frame import emit, format_option
 from xzoo.cli.options import STRATEGIES, recipe_values, seeds_of, shared_options, words
+from xzoo.errors import DataError, PluginError, UnavailableError, UsageError, WeightsError, XzooError
 
 if TYPE_CHECKING:
     from xzoo.compare.outcome import Outcome
 
 CELLS_FAILED = 4
+_REFUSALS: dict[str, type[XzooError]] = {
+    kind.kind: kind for kind in (UsageError, DataError, UnavailableError, WeightsError, PluginError)
+}
 
 
 @click.command("compare")
@@ -37,6 +41,8 @@ def command(
 
     Running the same command again computes only what is missing.
     """
+    if freeze and not words(freeze):
+        raise UsageError("--freeze is empty", "name a strategy, or leave the option out")
     outcome = carry_out(names, freeze=words(freeze), seeds=seeds_of(seeds), vary=vary, train_size=words([train_size]), **rest)
     emit(outcome, form, lambda: _shown(outcome))
     if outcome.failed:
@@ -65,7 +71,18 @@ def carry_out(
     chosen = choose(device, plan.cells[0].recipe["precision"])
     folder = api.run_folder(plan, Path(runs))
     follow(api.carry_out(plan, Path(runs), chosen), plan, dataset(plan)["first_line"], str(folder.path))
-    return api.outcome_of(plan, Path(runs), chosen)
+    outcome = api.outcome_of(plan, Path(runs), chosen)
+    _refuse_where_all_failed(outcome)
+    return outcome
+
+
+def _refuse_where_all_failed(outcome: Outcome) -> None:
+    """Raise what hindered every cell, where it is one thing and not the training's: data, weights, a plugin, a wrong word."""
+    errors = {tuple(cell.error.values()): cell.error for cell in outcome.failed if cell.error}
+    if len(outcome.failed) == len(outcome.cells) and len(errors) == 1:
+        [error] = errors.values()
+        if kind := _REFUSALS.get(error["kind"]):
+            raise kind(error["text"], error["remedy"])
 
 
 def _shown(outcome: Outcome) -> str:

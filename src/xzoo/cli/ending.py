@@ -70,7 +70,9 @@ def tell(error: BaseException, json_to: TextIO | None, *, debug: bool) -> int:
         import msgspec
 
         screen = {"schema": "xzoo.error/1", "kind": known.kind, "text": known.text, "remedy": known.remedy}
-        json_to.write(msgspec.json.encode(screen).decode() + "\n")
+        # A file's name may hold bytes that are no text, and JSON cannot.
+        whole = {key: text.encode(errors="backslashreplace").decode() for key, text in screen.items()}
+        json_to.write(msgspec.json.encode(whole).decode() + "\n")
         json_to.flush()
     else:
         sys.stderr.write(_screen(known))

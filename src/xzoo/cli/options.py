@@ -13,20 +13,41 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 STRATEGIES = "frozen, finetune, last:N, gradual:N, lp-ft, layerwise:D."
 
+MOST_SEEDS = 10_000
+
+
+def not_empty(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Return what was given. Raises UsageError for an empty word: it comes from a variable that is not set."""
+    del context
+    if value is not None and not value.strip():
+        raise UsageError(f"{parameter.opts[0]} is empty", "give it a value, or leave the option out")
+    return value
+
+
 _SHARED = (
-    click.option("--data", metavar="PATH", help="Folder, .npz, .csv, .jsonl, or phantom:DIAL=VALUE,... Default: the demo."),
+    click.option(
+        "--data",
+        metavar="PATH",
+        callback=not_empty,
+        help="Folder, .npz, .csv, .jsonl, or phantom:DIAL=VALUE,... Default: the demo.",
+    ),
     click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A recipe value, such as lr=0.0003. Repeatable."),
-    click.option("--recipe", "recipe_file", metavar="FILE", help="Recipe values from a TOML file."),
+    click.option("--recipe", "recipe_file", metavar="FILE", callback=not_empty, help="Recipe values from a TOML file."),
     click.option("--epochs", type=int, help="Short for --set epochs=N."),
     click.option("--augment", metavar="POLICY", help="Short for --set augment=POLICY: none, chest-xray, natural."),
     click.option("--split", default="", metavar="RULE", help="0.7,0.3 (train, validation); pool (pool everything and redraw)."),
-    click.option("--split-seed", type=int, help="One seed for all splits, instead of each cell's own."),
-    click.option("--positive", metavar="CLASS", help="The class that sensitivity speaks of."),
-    click.option("--group", metavar="REGEX", help="Keeps patients together: its first group, in a file's path, is the patient."),
+    click.option("--split-seed", type=click.IntRange(min=0), help="One seed for all splits, instead of each cell's own."),
+    click.option("--positive", metavar="CLASS", callback=not_empty, help="The class that sensitivity speaks of."),
+    click.option(
+        "--group",
+        metavar="REGEX",
+        callback=not_empty,
+        help="Keeps patients together: its first group, in a file's path, is the patient.",
+    ),
     click.option("--watch-test", is_flag=True, help="Measure the test split after every epoch; stamps the run."),
     click.option("--keep", type=click.Choice(["best", "all", "none"]), default="best", help="Which seeds' trained tensors stay."),
-    click.option("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N."),
-    click.option("--runs", default="xzoo-runs", metavar="FOLDER", help="Where run folders are kept."),
+    click.option("--device", default="auto", metavar="NAME", callback=not_empty, help="auto, cpu, cuda or cuda:N."),
+    click.option("--runs", default="xzoo-runs", metavar="FOLDER", callback=not_empty, help="Where run folders are kept."),
 )
 
 
@@ -64,6 +85,7 @@ def seeds_of(text: str) -> int | tuple[int, ...]:
         numbers = tuple(int(word) for word in text.split(","))
     except ValueError:
         numbers = ()
-    if not numbers or min(numbers) < 0 or (len(numbers) == 1 and numbers[0] == 0) or len(set(numbers)) != len(numbers):
+    is_count = len(numbers) == 1
+    if not numbers or min(numbers) < is_count or len(set(numbers)) != len(numbers) or (is_count and numbers[0] > MOST_SEEDS):
         raise UsageError(f"--seeds {text!r} is not understood", "give how many (3), or which (0,1,2)")
     return numbers[0] if len(numbers) == 1 else numbers

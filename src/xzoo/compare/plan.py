@@ -102,7 +102,7 @@ def make(  # noqa: PLR0913 - what a plan rests on
         for strategy in (freeze or _default_freeze(choice, is_demo))
         for seed in (seeds[:DEMO_FINETUNED_SEEDS] if is_demo and not freeze and strategy != "frozen" else seeds)
     ]
-    if len({cell.id for cell in cells}) != len(cells):
+    if len({cell.id.rpartition("-")[2] for cell in cells}) != len(cells):
         raise UsageError("the same cell is asked for twice", "name each strategy, seed and value once")
     words = msgspec.json.encode([_data_key(pack), positive, watch_test, keep, sorted(cell.id for cell in cells)])
     return Plan(

@@ -87,5 +87,6 @@ def _describe(content: Any) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
+    # torch goes on to guess at causes; its first sentence says what it met.
+    lines = str(error).strip().split(". ")[0].splitlines()
     return lines[0][:200] if lines else type(error).__name__

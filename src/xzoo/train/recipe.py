@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from xzoo.data.augment import parse as parse_augment
 from xzoo.errors import UsageError
 
 
@@ -52,6 +53,7 @@ class Recipe:
             value = getattr(self, name)
             if not (low <= value <= high and math.isfinite(value)):
                 raise UsageError(f"recipe value {name}={value} is out of range", f"choose {name} from {low:g} to {high:g}")
+        parse_augment(self.augment)
 
     def rate(self, step: int, steps_per_epoch: int) -> float:
         """Return the learning rate of a step, counted from 0 over all epochs."""
@@ -113,7 +115,7 @@ def read(path: str) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"recipe file {path}: {error.strerror}", "give the path of a TOML file") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"recipe file {path} is not TOML: {error}", "see `xzoo compare --help` for an example") from None
+        raise UsageError(f"recipe file {path} is not TOML: {error}", "write lines such as `lr = 0.001`") from None
     values = values.get("recipe", values) if isinstance(values, dict) else values
     if not isinstance(values, dict):
         raise UsageError(f"recipe file {path} holds no table", "write lines such as `lr = 0.001`")

@@ -18,6 +18,8 @@ from xzoo.zoo.spec import Backbone, Family
 
 Declared = Backbone | Family
 Answer = TypeVar("Answer")
+YOUR_FILE = "(your file)"
+"""What stands in the place of a version for a backbone from a file."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ def guarded(offer: Offer, task: str, call: Callable[[], Answer]) -> Answer:
         raise _fault(
             offer,
             f"cannot {task}: {_short(what)}",
-            f"upgrade, repair or uninstall {offer.distribution}; other backbones are not affected",
+            "correct the file, then run the same command again"
+            if offer.version == YOUR_FILE
+            else f"upgrade, repair or uninstall {offer.distribution}; other backbones are not affected",
         ) from error
 
 
@@ -96,7 +100,7 @@ def from_file(file: str, attribute: str) -> Backbone:
     path = Path(file).expanduser()
     if not path.is_file():
         raise UsageError(f"there is no file {file}", "check the path; it is written ./mynet.py:net")
-    offer = Offer(name=attribute, distribution=file, version="(your file)", value=file)
+    offer = Offer(name=attribute, distribution=file, version=YOUR_FILE, value=file)
     module = guarded(offer, "be imported", lambda: _import_file(path))
     if not hasattr(module, attribute):
         backbones = sorted(name for name, value in vars(module).items() if isinstance(value, Backbone))

@@ -7,6 +7,7 @@ import importlib.metadata
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from xzoo.errors import PluginError, UsageError
 from xzoo.zoo import plugin
@@ -168,13 +169,21 @@ def _start(backbone: Backbone, weights: str) -> Start:
     if found := _RANDOM.fullmatch(weights):
         return RandomStart(int(found[1] or 0))
     if weights.startswith((".", "/", "~")) or weights.endswith(_FILE_ENDINGS):
-        return FileStart(weights)
+        return FileStart(_own_file(weights))
     names = [published.name for published in backbone.weights]
     has = f"it has {', '.join(names)}" if names else "none are published for it"
     raise UsageError(
         f"backbone {backbone.name!r} has no weights {weights!r}",
         f"{did_you_mean(weights, [*names, 'random'])}{has}; @random and @/path/file.safetensors work too",
     )
+
+
+def _own_file(path: str) -> str:
+    try:
+        Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"the home in {path!r} is not known", "write the whole path behind the '@'") from error
+    return path
 
 
 def _owners(offers: Iterable[Offer]) -> str:
