@@ -27,7 +27,7 @@ from xzoo.train.features import body_key
 from xzoo.train.recipe import make as make_recipe
 from xzoo.zoo.spec import Choice, FileStart, RandomStart
 
-LATENCY_BATCHES = ((1, 100, 5.0), (16, 20, 3.0))
+LATENCY_BATCHES: tuple[tuple[int, int, float], ...] = ((1, 100, 5.0), (16, 20, 3.0))
 """Batch size, most runs, most seconds: a p99 needs 100 runs, throughput does not."""
 
 

@@ -1,0 +1,87 @@
+"""Deterministic work counters: how often the costly things happen; exits 1 where a count is not as designed."""
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import xzoo
+
+IMAGES_SEEN = 0
+
+
+def build() -> Any:
+    """Return a small network that counts the images its body sees."""
+    from torch import Tensor, nn
+
+    class Counting(nn.Sequential):
+        def forward(self, images_BCHW: Tensor) -> Tensor:
+            global IMAGES_SEEN  # noqa: PLW0603
+            IMAGES_SEEN += len(images_BCHW)
+            return super().forward(images_BCHW)  # type: ignore[no-any-return, no-untyped-call]
+
+    return Counting(
+        nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)
+    )
+
+
+NET = xzoo.Backbone(
+    name="counting",
+    build=build,
+    head=xzoo.ReplaceLinear("5"),
+    stages={"conv": ("0", "1")},
+    preprocess=xzoo.Preprocess(size=32),
+)
+
+
+def count(freeze: str, runs: Path, data: Any) -> dict[str, int]:
+    """Return what one comparison of three seeds and two epochs costs: images through the body, cells computed."""
+    from xzoo.compare import api
+    from xzoo.compare.experiment import CellEnded
+    from xzoo.train.device import choose
+
+    global IMAGES_SEEN  # noqa: PLW0603
+    IMAGES_SEEN = 0
+    plan = api.make_plan([NET], data, freeze=[freeze], seeds=3, recipe={"epochs": 2, "batch_size": 8})
+    events = list(api.carry_out(plan, runs, choose("cpu", "fp32")))
+    computed = sum(isinstance(event, CellEnded) and not event.was_kept for event in events)
+    return {"decodes": plan.pack.num_decoded, "images through the body": IMAGES_SEEN, "cells computed": computed}
+
+
+def expected(num_images: int, num_train: int, num_val: int, num_steps_preflight: int, latency: int) -> dict[str, dict[str, int]]:
+    """Return the counts by design. Fine-tuning: per seed two epochs of train and val, every split once, the preflight."""
+    tuned = 3 * (2 * (num_train + num_val) + num_images + num_steps_preflight)
+    # One zero image per classifier built, to observe the order of its modules (three cells and the latency's), and one for GMACs.
+    probes = 3 + 1 + 1
+    return {
+        "frozen, first": {"decodes": num_images, "images through the body": num_images + latency + probes, "cells computed": 3},
+        "frozen, again": {"decodes": 0, "images through the body": 0, "cells computed": 0},
+        "finetune, first": {"decodes": 0, "images through the body": tuned + latency + probes, "cells computed": 3},
+        "finetune, again": {"decodes": 0, "images through the body": 0, "cells computed": 0},
+    }
+
+
+def main() -> int:
+    """Count, print the counts as JSON, and compare them with the design."""
+    from xzoo.compare import experiment
+
+    experiment.LATENCY_BATCHES = ()  # how often a latency is measured depends on the machine
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XZOO_CACHE"] = f"{folder}/cache"
+        data = "phantom:train=32,val=16,test=16,size=32"
+        found = {
+            f"{freeze}, {when}": count(freeze, Path(folder) / "runs", data)
+            for freeze in ("frozen", "finetune")
+            for when in ("first", "again")
+        }
+    wanted = expected(64, 32, 16, 2, 0)
+    print(json.dumps(found, indent=1))
+    if found != wanted:
+        print(f"by design:\n{json.dumps(wanted, indent=1)}", file=sys.stderr)
+    return int(found != wanted)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
