@@ -1,0 +1,66 @@
+"""The command line's words, frozen: a new one breaks this test and must be argued for. Rare knobs go to the recipe file."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from importlib import import_module
+
+import click
+
+from xzoo.cli.frame import COMMANDS, group
+
+TRAINING = "--augment --data --device --epochs --format --group --keep --positive --recipe --runs --set --split --split-seed --watch-test"
+WORDS = {
+    "xzoo": "--debug --version",
+    "list": "PATTERN --format",
+    "info": "NAMES... --format",
+    "compare": f"NAMES... {TRAINING} --freeze --seeds --train-size --vary",
+    "train": f"NAME {TRAINING} --freeze --seed",
+    "weights": "",
+    "weights fetch": "NAMES... --format",
+    "weights where": "NAMES... --format",
+    "weights verify": "NAMES... --format",
+}
+"""Every command with its arguments, in capitals, and its options."""
+
+
+def walk(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    """Yield a command and those below it."""
+    yield name, command
+    for below, one in getattr(command, "commands", {}).items():
+        yield from walk(f"{name} {below}", one)
+
+
+def commands() -> dict[str, click.Command]:
+    found: dict[str, click.Command] = {"xzoo": group}
+    for name in COMMANDS:
+        if importlib.util.find_spec(f"xzoo.cli.{name}"):
+            found |= dict(walk(name, import_module(f"xzoo.cli.{name}").command))
+    return found
+
+
+def word_of(parameter: click.Parameter) -> str:
+    if isinstance(parameter, click.Option):
+        return "/".join([*parameter.opts, *parameter.secondary_opts])
+    return f"{parameter.name}".upper() + ("..." if parameter.nargs == -1 else "")
+
+
+def test_the_command_line_has_not_grown() -> None:
+    found = {name: {word_of(parameter) for parameter in command.params} for name, command in commands().items()}
+    assert found == {name: set(words.split()) for name, words in WORDS.items()}
+
+
+def test_every_command_but_the_groups_answers_in_json() -> None:
+    for name, command in commands().items():
+        if not isinstance(command, click.Group):
+            form = next((one for one in command.params if one.name == "form"), None)
+            assert form is not None, name
+            assert isinstance(form.type, click.Choice)
+            assert tuple(form.type.choices) == ("text", "json")
+
+
+def test_every_option_and_command_says_what_it_does() -> None:
+    for name, command in commands().items():
+        assert command.help, name
+        assert [one.opts for one in command.params if isinstance(one, click.Option) and not one.help] == [], name
