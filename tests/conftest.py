@@ -1,0 +1,90 @@
+"""What several rooms' tests need: a cache and threads of their own, a tiny network, a tiny dataset, and cells of both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import xzoo
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from xzoo.compare.bench import Prepared
+    from xzoo.data.pack import Pack
+    from xzoo.runs.result import Cell
+
+SIDE = 16
+
+# Tiny networks gain nothing from threads, and two runs of tests on one machine would wait for each other's.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_this_session(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["XZOO_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+def build() -> nn.Module:
+    """Return two convolutions with batch norm, dropout behind them, and ten outputs."""
+    from torch import nn
+
+    stem = [nn.Conv2d(3, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU()]
+    block = [nn.Conv2d(4, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU()]
+    return nn.Sequential(*stem, *block, nn.Dropout(0.5), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
+
+
+@pytest.fixture(scope="session")
+def tiny() -> xzoo.Backbone:
+    """Two stages, `stem` (modules 0 and 1) and `block` (3 and 4), and the head 9."""
+    return xzoo.Backbone(
+        name="tiny",
+        build=build,
+        head=xzoo.ReplaceLinear("9"),
+        stages={"stem": ("0", "1"), "block": ("3", "4")},
+        preprocess=xzoo.Preprocess(size=SIDE, mean=(0.5,) * 3, std=(0.25,) * 3),
+    )
+
+
+@pytest.fixture(scope="session")
+def pack(_cache_of_this_session: None) -> Pack:
+    """24 training, 8 validation and 8 test images of 16 pixels in two classes, dark and bright."""
+    from xzoo.data.pack import make_pack
+    from xzoo.data.source import arrays, open_source
+
+    labels_N = np.arange(40) % 2
+    noise_NHW = np.random.default_rng(0).integers(0, 60, (40, SIDE, SIDE))
+    images_NHW = (noise_NHW + 40 + 120 * labels_N[:, None, None]).astype(np.uint8)
+    splits = ["train"] * 24 + ["val"] * 8 + ["test"] * 8
+    return make_pack(open_source(arrays(images_NHW, labels_N, splits=splits, classes=["dark", "bright"])))
+
+
+@pytest.fixture(scope="session")
+def cell_of() -> Callable[..., tuple[Prepared, Cell]]:
+    """Make a backbone ready and plan one cell of it: `cell_of(backbone, pack, "frozen", seed=1, epochs=2)`."""
+
+    def make(backbone: xzoo.Backbone | str, pack: Pack, freeze: str, seed: int = 0, **recipe: Any) -> tuple[Prepared, Cell]:
+        from xzoo.compare import plan
+        from xzoo.compare.experiment import prepare
+        from xzoo.data.split import SplitRule
+        from xzoo.train.recipe import make as make_recipe
+        from xzoo.zoo.registry import Registry
+
+        choice = Registry.installed().get(backbone)
+        values = {"epochs": 2, "batch_size": 8, "precision": "fp32", **recipe}
+        variation = plan.Variation(recipe=make_recipe(values), split=SplitRule())
+        return prepare(choice), plan.make([choice], pack, [freeze], [seed], [variation]).cells[0]
+
+    return make
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache for one test."""
+    monkeypatch.setenv("XZOO_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
