@@ -10,7 +10,10 @@ import click
 
 from xzoo.cli.frame import COMMANDS, group
 
-TRAINING = "--augment --data --device --epochs --format --group --keep --positive --recipe --runs --set --split --split-seed --watch-test"
+TRAINING = (
+    "--augment --data --device --epochs --format --group --keep --positive --recipe --runs --set --split --split-seed "
+    "--watch-test"
+)
 WORDS = {
     "xzoo": "--debug --version",
     "list": "PATTERN --format",

@@ -1,0 +1,38 @@
+"""What begins without torch, beside `--help` and `list`, which tests/cli/test_frame.py times."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+MAIN = "from xzoo.cli import main; main"
+
+
+def modules_after(code: str) -> set[str]:
+    """Run code in an interpreter of its own and return what it has imported."""
+    told = f"import sys\n{code}\nprint('\\n' + ' '.join(sys.modules), file=sys.stderr)"
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(place for place in sys.path if place)}
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, env=variables, timeout=60, check=True)
+    return set(done.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import xzoo",
+        "import xzoo; xzoo.Backbone, xzoo.Weights, xzoo.IMAGENET_224, xzoo.hookimpl, xzoo.XzooError",
+        "import xzoo_torchvision.alexnet, xzoo_torchvision.googlenet, xzoo_classic.mlp",
+        "from xzoo.zoo.registry import Registry; Registry.installed().get('resnet18@random')",
+        "import xzoo.compare.plan, xzoo.train.recipe, xzoo.runs.store, xzoo.data.pack",
+        f"{MAIN}(['compare', '--help'])",
+        f"{MAIN}(['train', '--help'])",
+        f"{MAIN}(['compare', 'alexnett'])",
+    ],
+)
+def test_torch_waits_until_there_is_work(code: str) -> None:
+    found = modules_after(code)
+    assert any(name.startswith("xzoo") for name in found)
+    assert found & {"torch", "torchvision", "timm", "sklearn", "scipy", "matplotlib"} == set()
