@@ -108,7 +108,7 @@ def _check_gradients(loss: Tensor, classifier: Classifier, rates: Mapping[str, f
             )
     if not torch.isfinite(loss):
         raise PreflightError(
-            f"{name}: the loss of the first batch is {float(loss)}",
+            f"{name}: the loss of the first batch is {float(loss.detach())}",
             "check the weights and the preprocessing; precision=fp32 tells whether bf16 is the cause",
         )
 
