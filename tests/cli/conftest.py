@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from xzoo.cli import main
 
@@ -59,3 +62,67 @@ def one_object() -> Callable[[str], dict[str, Any]]:
         return value
 
     return read
+
+
+TINY = "--epochs 1 --seeds 1 --freeze frozen --set size=16"
+MOST_LINES = 12
+KINDS = {"usage": 2, "data": 2, "unavailable": 3, "weights": 3, "plugin": 3, "storage": 5}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to stand in, with an empty cache beside it."""
+    monkeypatch.setenv("XZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("XZOO_CACHE_LIMIT", raising=False)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+@pytest.fixture
+def good(place: Path) -> Path:
+    """A dataset that can be used: two classes of four gray images."""
+    return draw_images(place / "good")
+
+
+def draw_images(folder: Path, classes: str = "ab", each: int = 4) -> Path:
+    """Draw gray images of 16 pixels, `folder/CLASS/0.png` and so on, no two of them alike."""
+    rng = np.random.default_rng(len(str(folder)))
+    for name in classes:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(each):
+            Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8)).save(folder / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def images() -> Callable[..., Path]:
+    return draw_images
+
+
+def half_written(folder: Path) -> list[Path]:
+    """Return what an interrupted or refused command must not leave: temporary files, and results."""
+    return [path for pattern in ("*.tmp", "result.json", "*.safetensors") for path in folder.rglob(pattern)]
+
+
+@pytest.fixture
+def refused(command: Callable[..., Answer], one_object: Callable[[str], dict[str, Any]], tmp_path: Path) -> Callable[..., None]:
+    """Run a line that must be refused, once for people and once for programs, and look at all that it leaves."""
+
+    def check(line: str, code: int, *says: str) -> None:
+        before = set(half_written(tmp_path))
+        words = shlex.split(line)
+        found, out, err = command(*words)
+        assert (found, out) == (code, ""), err
+        assert "Traceback" not in err
+        assert len(err.splitlines()) <= MOST_LINES
+        found, out, _ = command(*words, "--format", "json")
+        told = one_object(out)
+        assert (found, told["schema"]) == (code, "xzoo.error/1")
+        assert KINDS[told["kind"]] == code
+        assert f"error: {told['text']}\n  {told['remedy']}\n" in err
+        assert told["remedy"]
+        assert [word for word in says if word not in err] == [], err
+        assert set(half_written(tmp_path)) == before
+
+    return check

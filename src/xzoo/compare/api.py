@@ -159,6 +159,7 @@ def _with_weights(choices: Sequence[Choice], is_demo: bool) -> list[Choice]:
     offline: UnavailableError | None = None
     for choice in choices:
         if not isinstance(choice.start, Weights) or choice.start.read is not None:
+            fetch.fetch(choice)
             found.append(choice)
             continue
         path = fetch.where(choice)

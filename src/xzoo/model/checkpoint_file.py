@@ -89,4 +89,4 @@ def _describe(content: Any) -> str:
 def _first_line(error: Exception) -> str:
     # torch goes on to guess at causes; its first sentence says what it met.
     lines = str(error).strip().split(". ")[0].splitlines()
-    return lines[0][:200] if lines else type(error).__name__
+    return lines[0][:200] if lines and " " in lines[0] else type(error).__name__

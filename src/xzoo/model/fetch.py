@@ -29,9 +29,12 @@ def published_path(weights: Weights) -> Path | None:
 def fetch(choice: Choice) -> Path | None:
     """Return the weights' file, fetching it where it is not here or not what was published. None where there is no file.
 
-    Raises WeightsError, with the three ways out where the network does not give them, and StorageError.
+    Raises WeightsError, with the three ways out where the network does not give them, for a file of one's own that is not
+    there, and StorageError.
     """
     path, weights = where(choice), choice.start
+    if isinstance(weights, FileStart) and path is not None and not path.is_file():
+        raise WeightsError(f"there is no file {path}", "check the path behind the '@'")
     if path is None or not isinstance(weights, Weights):
         return path
     if path.is_file() and not _compare(path, weights)[1]:
