@@ -5,7 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ def good(place: Path) -> Path:
     return draw_images(place / "good")
 
 
-def draw_images(folder: Path, classes: str = "ab", each: int = 4) -> Path:
+def draw_images(folder: Path, classes: Sequence[str] = "ab", each: int = 4) -> Path:
     """Draw gray images of 16 pixels, `folder/CLASS/0.png` and so on, no two of them alike."""
     rng = np.random.default_rng(len(str(folder)))
     for name in classes:
@@ -95,7 +95,7 @@ def draw_images(folder: Path, classes: str = "ab", each: int = 4) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def images() -> Callable[..., Path]:
     return draw_images
 
