@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -48,7 +49,7 @@ def recommend(rows: Sequence[Contender], comparisons: Sequence[Comparison], gues
         for row in able
         if row.id == best.id or (not is_ahead(comparisons, best.id, row.id) and _is_paired(comparisons, best.id, row.id))
     ]
-    chosen = min(good, key=lambda row: (row.gmacs or 0.0, row.learning_params or 0, row.seconds or 0.0))
+    chosen = min(good, key=lambda row: (_cost(row.gmacs), _cost(row.learning_params), _cost(row.seconds)))
     shown = f"validation accuracy {accuracy(chosen, 'val'):.3f}"
     if chosen.id == best.id:
         others = len(good) - 1
@@ -128,5 +129,10 @@ def _is_on_front(row: Contender, rows: Sequence[Contender]) -> bool:
 
 def _dominates(a: Contender, b: Contender) -> bool:
     """Whether `a` is at least as accurate on validation, cheap and quick to train as `b`, and better in one of them."""
-    of_a, of_b = ((accuracy(row, "val"), -(row.gmacs or 0.0), -(row.seconds or 0.0)) for row in (a, b))
+    of_a, of_b = ((accuracy(row, "val"), -_cost(row.gmacs), -_cost(row.seconds)) for row in (a, b))
     return all(x >= y for x, y in zip(of_a, of_b, strict=True)) and of_a != of_b
+
+
+def _cost(figure: float | None) -> float:
+    """Return a cost to compare by: what is not known is never the cheapest."""
+    return math.inf if figure is None else figure
