@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from importlib import import_module
 
@@ -20,6 +19,10 @@ WORDS = {
     "info": "NAMES... --format",
     "compare": f"NAMES... {TRAINING} --freeze --seeds --train-size --vary",
     "train": f"NAME {TRAINING} --freeze --seed",
+    "predict": "RUN PATHS... --contender --device --format --runs --seed",
+    "runs": "--format --runs",
+    "runs show": "RUN --format --runs",
+    "runs diff": "A B --format --runs",
     "weights": "",
     "weights fetch": "NAMES... --format",
     "weights where": "NAMES... --format",
@@ -38,8 +41,7 @@ def walk(name: str, command: click.Command) -> Iterator[tuple[str, click.Command
 def commands() -> dict[str, click.Command]:
     found: dict[str, click.Command] = {"xzoo": group}
     for name in COMMANDS:
-        if importlib.util.find_spec(f"xzoo.cli.{name}"):
-            found |= dict(walk(name, import_module(f"xzoo.cli.{name}").command))
+        found |= dict(walk(name, import_module(f"xzoo.cli.{name}").command))
     return found
 
 

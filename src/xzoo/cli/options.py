@@ -20,7 +20,8 @@ def not_empty(context: click.Context, parameter: click.Parameter, value: str | N
     """Return what was given. Raises UsageError for an empty word: it comes from a variable that is not set."""
     del context
     if value is not None and not value.strip():
-        raise UsageError(f"{parameter.opts[0]} is empty", "give it a value, or leave the option out")
+        name = parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name
+        raise UsageError(f"{name} is empty", "give it a value, or leave the option out")
     return value
 
 
