@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def follow(events: Iterator[Event], plan: Plan, first_line: str, folder: str) -> None:
     """Use up the events and show them; the first line says which images train, validate and test."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     console.print(first_line)
     console.print(f"{len(plan.cells)} cells, kept in {folder}")
     if console.is_terminal:
@@ -33,10 +33,10 @@ def line_of(event: Event) -> str:
     """Return an event as one plain line."""
     if isinstance(event, EpochEnded):
         record = event.record
-        return (
-            f"  epoch {record.epoch + 1}: loss {record.train_loss:.4f}, accuracy {record.train_accuracy:.3f}, "
-            f"validation loss {record.val_loss or 0:.4f}, accuracy {record.val_accuracy or 0:.3f}, {record.seconds:.1f} s"
-        )
+        told = [f"loss {record.train_loss:.4f}, accuracy {record.train_accuracy:.3f}"]
+        if record.val_loss is not None and record.val_accuracy is not None:
+            told.append(f"validation loss {record.val_loss:.4f}, accuracy {record.val_accuracy:.3f}")
+        return f"  epoch {record.epoch + 1}: {', '.join(told)}, {record.seconds:.1f} s"
     if isinstance(event, CellStarted):
         return f"[{event.place}/{event.num_cells}] {event.cell.contender}, seed {event.cell.seed}"
     return ended_line(event)
@@ -71,7 +71,7 @@ def _live(events: Iterator[Event], plan: Plan, console: Console) -> None:
                 note = f"epoch {event.record.epoch + 1}  loss {event.record.train_loss:.3f}  {_clock(left)} left"
                 progress.update(task, advance=1, note=note)
             else:
-                console.print(ended_line(event), markup=False)
+                console.print(ended_line(event))
                 if event.was_kept:
                     total -= next(cell.recipe["epochs"] for cell in plan.cells if cell.id == event.result.id)
                     progress.update(task, total=total)
