@@ -10,14 +10,14 @@ from click.exceptions import Exit
 
 from xzoo.cli.frame import emit, format_option
 from xzoo.cli.options import STRATEGIES, recipe_values, seeds_of, shared_options, words
-from xzoo.errors import DataError, PluginError, UnavailableError, UsageError, WeightsError, XzooError
+from xzoo.errors import DataError, PluginError, PreflightError, UnavailableError, UsageError, WeightsError, XzooError
 
 if TYPE_CHECKING:
     from xzoo.compare.outcome import Outcome
 
 CELLS_FAILED = 4
 _REFUSALS: dict[str, type[XzooError]] = {
-    kind.kind: kind for kind in (UsageError, DataError, UnavailableError, WeightsError, PluginError)
+    kind.kind: kind for kind in (UsageError, DataError, UnavailableError, WeightsError, PluginError, PreflightError)
 }
 
 

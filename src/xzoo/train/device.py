@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 import resource
 import sys
 from collections.abc import Iterator, Mapping
@@ -57,12 +58,14 @@ def choose(kind: str = "auto", precision: str = "auto") -> Device:
     """
     if kind == "auto":
         kind = "cuda" if torch.cuda.is_available() else "cpu"
-    if kind.partition(":")[0] not in {"cpu", "cuda"}:
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", kind):
         raise UsageError(f"device {kind!r} is unknown", "use auto, cpu, cuda or cuda:N")
     if kind.startswith("cuda") and not torch.cuda.is_available():
         raise UnavailableError(
             "no CUDA device is available to this installation of torch", "use --device cpu, or install a torch built for CUDA"
         )
+    if kind.startswith("cuda:") and int(kind[5:]) >= torch.cuda.device_count():
+        raise UnavailableError(f"there is no device {kind}", f"this machine has cuda:0 to cuda:{torch.cuda.device_count() - 1}")
     if precision == "auto":
         precision = "bf16" if _has_fast_bf16(kind) else "fp32"
     return Device(kind, precision, torch.get_num_threads())

@@ -6,7 +6,7 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 import msgspec
 
@@ -90,16 +90,23 @@ def make(values: Mapping[str, Any]) -> Recipe:
     for key in values:
         if key not in _TYPES:
             close = difflib.get_close_matches(key, _TYPES, 1)
-            raise UsageError(
-                f"recipe has no value {key!r}",
-                f"did you mean {close[0]!r}?" if close else f"known values: {', '.join(sorted(_TYPES))}",
-            )
+            hint = f"did you mean {close[0]!r}?" if close else f"known values: {', '.join(sorted(_TYPES))}"
+            raise UsageError(f"recipe has no value {key!r}", hint)
     try:
         return msgspec.convert(dict(values), Recipe, strict=False)
     except msgspec.ValidationError as error:
         if isinstance(error.__cause__, UsageError):
             raise error.__cause__ from None
-        raise UsageError(f"recipe: {error}", "give a value of that kind") from None
+        raise _unfit(values, str(error)) from None
+
+
+def _unfit(values: Mapping[str, Any], error: str) -> UsageError:
+    """Return the error for a value of the wrong kind, by the path `$.key` in msgspec's words."""
+    key = error.partition("`$.")[2].rstrip("`")
+    kind = get_type_hints(Recipe).get(key)
+    kinds: dict[Any, str] = {int: "a whole number", float: "a number", str: "a word"}
+    words = ", ".join(map(str, get_args(kind))) or kinds.get(kind, "a value")
+    return UsageError(f"recipe value {key}={values.get(key)} cannot be used", f"give {key} as {words}")
 
 
 def changed(recipe: Recipe, **values: Any) -> Recipe:
