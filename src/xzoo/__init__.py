@@ -9,11 +9,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xzoo.compare.api import compare as compare
+    from xzoo.compare.inference import predict as predict
+    from xzoo.compare.outcome import Outcome as Outcome
+    from xzoo.compare.saved import load as load
+    from xzoo.data.source import arrays as arrays
     from xzoo.errors import XzooError as XzooError
+    from xzoo.train.recipe import Recipe as Recipe
     from xzoo.zoo.hookspecs import hookimpl as hookimpl
     from xzoo.zoo.spec import IMAGENET_224 as IMAGENET_224
     from xzoo.zoo.spec import Auxiliary as Auxiliary
     from xzoo.zoo.spec import Backbone as Backbone
+    from xzoo.zoo.spec import Choice as Choice
     from xzoo.zoo.spec import Family as Family
     from xzoo.zoo.spec import Preprocess as Preprocess
     from xzoo.zoo.spec import ReplaceConv as ReplaceConv
@@ -27,20 +34,28 @@ _HOMES = {
     "IMAGENET_224": "xzoo.zoo.spec",
     "Auxiliary": "xzoo.zoo.spec",
     "Backbone": "xzoo.zoo.spec",
+    "Choice": "xzoo.zoo.spec",
     "Family": "xzoo.zoo.spec",
+    "Outcome": "xzoo.compare.outcome",
     "Preprocess": "xzoo.zoo.spec",
+    "Recipe": "xzoo.train.recipe",
     "ReplaceConv": "xzoo.zoo.spec",
     "ReplaceHead": "xzoo.zoo.spec",
     "ReplaceLinear": "xzoo.zoo.spec",
     "Weights": "xzoo.zoo.spec",
     "XzooError": "xzoo.errors",
+    "arrays": "xzoo.data.source",
     "hookimpl": "xzoo.zoo.hookspecs",
+    "load": "xzoo.compare.saved",
+    "predict": "xzoo.compare.inference",
 }
 
-__all__ = sorted([*_HOMES, "__version__"])  # noqa: PLE0605
+__all__ = sorted([*_HOMES, "__version__", "compare"])  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:
+    if name == "compare":
+        return importlib.import_module("xzoo.compare")
     if name not in _HOMES:
         raise AttributeError(f"module 'xzoo' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

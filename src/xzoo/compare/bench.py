@@ -158,5 +158,10 @@ def view_of(pack: Pack, preprocess: Preprocess, recipe: Recipe) -> View:
         size=preprocess.shape,
         num_channels=preprocess.num_channels,
         interpolation=preprocess.interpolation,
-        resize=(preprocess.resize or min(preprocess.shape)) if recipe.crop == "centre" else None,
+        resize=shorter_side(preprocess, recipe),
     )
+
+
+def shorter_side(preprocess: Preprocess, recipe: Recipe) -> int | None:
+    """Return the shorter side, in pixels, before the publisher's centre crop; None where the recipe asks for no crop."""
+    return (preprocess.resize or min(preprocess.shape)) if recipe.crop == "centre" else None

@@ -157,12 +157,13 @@ def measure_facts(prepared: Prepared, pack: Pack, cell: Cell, device: Device) ->
         latency.append(time_batches(classifier.network, images_BCHW, precision=device.precision, budget_s=budget_s, max_n=max_n))
     auxiliary = [one.path for one in choice.backbone.auxiliary]
     loaded = prepared.loaded
+    start = {"name": choice.weights_name, "licence": loaded.licence, "sha256": loaded.sha256, "source": loaded.source}
     return BackboneFacts(
         params=cost.count_params(prepared.network, exclude=auxiliary),
         params_with_auxiliary=cost.count_params(prepared.network),
         gmacs=cost.gmacs(prepared.network, preprocess.shape, preprocess.num_channels),
         size=preprocess.shape,
-        weights={"name": choice.weights_name, "licence": loaded.licence, "sha256": loaded.sha256, "source": loaded.source},
+        weights={**start, "body": body_key(prepared.network, choice.backbone.head.path, "")},
         latency=tuple(latency),
         origin=choice.origin,
     )

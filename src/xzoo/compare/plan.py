@@ -6,6 +6,7 @@ import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from xzoo.runs.result import Cell
 from xzoo.train import recipe as recipes
 from xzoo.train.recipe import Recipe
 from xzoo.zoo import strategies
+from xzoo.zoo.names import Reference
 from xzoo.zoo.spec import Choice, FileStart, RandomStart, Weights
 
 DEMO_RECIPE: Mapping[str, Any] = {"epochs": 10, "lr": 3e-4, "clip": 1.0, "batch_size": 32}
@@ -52,7 +54,14 @@ class Plan:
         return {
             "schema": "xzoo.plan/1",
             "hash": self.hash,
-            "data": {"name": self.pack.name, "pack": self.pack.key, "classes": self.pack.classes, "images": len(self.pack)},
+            "data": {
+                "name": self.pack.name,
+                "pack": self.pack.key,
+                "classes": self.pack.classes,
+                "images": len(self.pack),
+                "white": self.pack.white,
+            },
+            "backbones": {label: _lasting(choice) for label, choice in self.choices.items()},
             "positive": self.positive,
             "watch_test": self.watch_test,
             "keep": self.keep,
@@ -141,6 +150,19 @@ def _cell(choice: Choice, freeze: str, seed: int, variation: Variation, pack: Pa
     )
 
 
+def _lasting(choice: Choice) -> Reference | None:
+    """Return what finds the choice again from any folder; None for a value made in Python."""
+    if choice.reference is None:
+        return None
+    weights = _absolute(choice.weights_name) if isinstance(choice.start, FileStart) else choice.weights_name
+    file = choice.reference.file
+    return replace(choice.reference, weights=weights, file=_absolute(file) if file else "")
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
 def _data_key(pack: Pack) -> str:
     """Return a hash of the images, labels, declared splits and groups."""
     return hashlib.sha256(msgspec.json.encode([pack.key, pack.splits_N, pack.groups_N])).hexdigest()
@@ -148,8 +170,6 @@ def _data_key(pack: Pack) -> str:
 
 def _weights_hash(choice: Choice) -> str:
     if isinstance(choice.start, FileStart):
-        from pathlib import Path
-
         path = Path(choice.start.path).expanduser()
         return durable.sha256(path) if path.is_file() else ""
     return choice.start.sha256 if isinstance(choice.start, Weights) else ""

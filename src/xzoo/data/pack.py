@@ -30,7 +30,8 @@ _FORMAT = f"xzoo.pack/1 pillow {PIL.__version__} shorter side {LONGEST_SHORT_SID
 class Pack:
     """Every image of a dataset, decoded, each at its own size, its shorter side at most 512 pixels.
 
-    `num_channels` is 3 if any image has colour. `num_decoded` counts the decodes of the call that made this value: all or none.
+    `num_channels` is 3 if any image has colour. `white` is the 16-bit value that became 255, None without such images.
+    `num_decoded` counts the decodes of the call that made this value: all or none.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Pack:
     num_decoded: int
     pixels: NDArray[np.uint8]
     starts_N: NDArray[np.int64]
+    white: int | None = None
 
     def __len__(self) -> int:
         return len(self.ids_N)
@@ -135,6 +137,7 @@ def _pack(source: Source, key: str, folder: Path, index: dict[str, Any], num_dec
         num_decoded=num_decoded,
         pixels=np.memmap(folder / PIXELS, np.uint8, "r"),
         starts_N=np.concatenate([[0], ends[:-1]]),
+        white=index.get("white"),
     )
 
 

@@ -56,6 +56,7 @@ def write_pack(source: Source, folder: Path) -> None:
             "name": source.name,
             "classes": source.classes,
             "shapes": progress.shapes,
+            "white": deep_range(progress.largest) if progress.deep else None,
             "items": [dataclasses.asdict(item) for item in source.items],
             "repairs": [dataclasses.asdict(finding) for finding in _findings(progress)],
         }
@@ -80,11 +81,15 @@ def each(work: Callable[[int], _T], count: int) -> Iterator[_T]:
 
 def _decode(source: Source, index: int) -> Decoded | UnreadableImageError:
     try:
-        image = source.decode(index) if source.decode else Decoded(source.read(index))
+        return compact(source.decode(index) if source.decode else Decoded(source.read(index)))
     except UnreadableImageError as error:
         return error
     except OSError as error:  # else new_folder would take a failing read for a failing write
         return UnreadableImageError(source.items[index].id, error.strerror or str(error))
+
+
+def compact(image: Decoded) -> Decoded:
+    """Return an image as a pack keeps it: three equal channels as one, its shorter side at most 512 pixels."""
     pixels, notes = image.pixels, list(image.notes)
     if pixels.ndim == 3 and is_gray(pixels):
         pixels = pixels[..., 0]

@@ -41,9 +41,17 @@ class RunFolder:
         """Keep what followed from the cells. Raises StorageError."""
         durable.write_bytes(self.path / OUTCOME, encode(outcome))
 
+    def outcome(self, kind: type[T]) -> T | None:
+        """Return what followed from the cells, or None while nothing has. Raises StorageError."""
+        return read(path, kind) if (path := self.path / OUTCOME).exists() else None
+
     def has(self, cell: str) -> bool:
         """Whether this cell was finished and is whole."""
         return durable.is_whole(self._cell(cell))
+
+    def is_finished(self, cell: str) -> bool:
+        """Whether this cell was finished; unlike `has` it does not read what lies there."""
+        return (self._cell(cell) / durable.MANIFEST).is_file()
 
     def write_cell(self, result: CellResult, predictions: Mapping[str, NDArray[Any]]) -> None:
         """Keep a finished cell: its result and its predictions. Raises StorageError."""

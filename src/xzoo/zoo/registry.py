@@ -56,7 +56,7 @@ class Registry:
                 names.append(item.name)
         return tuple(names)
 
-    def get(self, wanted: str | Backbone | Choice) -> Choice:
+    def get(self, wanted: str | Reference | Backbone | Choice) -> Choice:
         """Return the backbone that is meant, with the weights it starts from, importing its plugin alone.
 
         Raises UsageError for names that are not there or not clear, PluginError for a plugin that fails.
@@ -64,15 +64,17 @@ class Registry:
         if isinstance(wanted, Choice):
             return wanted
         if isinstance(wanted, Backbone):
-            return Choice(wanted, _start(wanted, ""), origin="python", name=wanted.name)
-        reference = parse(wanted)
+            return Choice(wanted, start_of(wanted, ""), origin="python", name=wanted.name)
+        reference = parse(wanted) if isinstance(wanted, str) else wanted
         if reference.file:
             backbone = plugin.from_file(reference.file, reference.attribute)
-            return Choice(backbone, _start(backbone, reference.weights), origin=reference.file, name=backbone.name)
+            start = start_of(backbone, reference.weights)
+            return Choice(backbone, start, origin=reference.file, name=backbone.name, reference=reference)
         offer = self._offer(reference)
         backbone = _pick(offer, plugin.declarations(offer, self._own_names(offer)), reference.name)
         name = f"{reference.distribution}:{backbone.name}" if reference.distribution else backbone.name
-        return Choice(backbone, _start(backbone, reference.weights), origin=offer.origin, name=name)
+        start = start_of(backbone, reference.weights)
+        return Choice(backbone, start, origin=offer.origin, name=name, reference=reference)
 
     def _own_names(self, offer: Offer) -> set[str]:
         return {other.name for other in self.offers if other.distribution == offer.distribution}
@@ -159,8 +161,8 @@ def _member(offer: Offer, family: Family, member: str) -> Backbone:
     return backbone
 
 
-def _start(backbone: Backbone, weights: str) -> Start:
-    """Return the weights that the part behind the `@` names. Raises UsageError."""
+def start_of(backbone: Backbone, weights: str) -> Start:
+    """Return the weights that the words behind the `@` name; without any, the backbone's default. Raises UsageError."""
     if not weights:
         return backbone.weights[0] if backbone.weights else RandomStart(0)
     for published in backbone.weights:

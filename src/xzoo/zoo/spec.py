@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from xzoo.errors import PluginError
+from xzoo.zoo.names import Reference
 
 if TYPE_CHECKING:
     from torch import nn
@@ -204,12 +205,16 @@ Start = Weights | RandomStart | FileStart
 
 @dataclass(frozen=True)
 class Choice:
-    """A backbone and the weights it starts from. `origin` is the distribution and version that offers it."""
+    """A backbone and the weights it starts from. `origin` is the distribution and version that offers it.
+
+    `reference` is what it was asked for by; a value made in Python has none, and no other process finds it again.
+    """
 
     backbone: Backbone
     start: Start
     origin: str = ""
     name: str = ""
+    reference: Reference | None = field(default=None, compare=False)
 
     @property
     def weights_name(self) -> str:
