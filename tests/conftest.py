@@ -66,19 +66,21 @@ def pack(_cache_of_this_session: None) -> Pack:
 
 @pytest.fixture(scope="session")
 def cell_of() -> Callable[..., tuple[Prepared, Cell]]:
-    """Make a backbone ready and plan one cell of it: `cell_of(backbone, pack, "frozen", seed=1, epochs=2)`."""
+    """Plan one cell, `cell_of(backbone, pack, "frozen", seed=1, epochs=2)`, of a backbone made ready here if it is not yet."""
 
-    def make(backbone: xzoo.Backbone | str, pack: Pack, freeze: str, seed: int = 0, **recipe: Any) -> tuple[Prepared, Cell]:
+    def make(
+        backbone: xzoo.Backbone | str, pack: Pack, freeze: str, seed: int = 0, ready: Prepared | None = None, **recipe: Any
+    ) -> tuple[Prepared, Cell]:
         from xzoo.compare import plan
         from xzoo.compare.experiment import prepare
         from xzoo.data.split import SplitRule
         from xzoo.train.recipe import make as make_recipe
         from xzoo.zoo.registry import Registry
 
-        choice = Registry.installed().get(backbone)
+        choice = ready.choice if ready else Registry.installed().get(backbone)
         values = {"epochs": 2, "batch_size": 8, "precision": "fp32", **recipe}
         variation = plan.Variation(recipe=make_recipe(values), split=SplitRule())
-        return prepare(choice), plan.make([choice], pack, [freeze], [seed], [variation]).cells[0]
+        return ready or prepare(choice), plan.make([choice], pack, [freeze], [seed], [variation]).cells[0]
 
     return make
 
