@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ import torch
 from PIL import Image
 
 import xzoo
+from xzoo.compare import saved
 from xzoo.compare.inference import Predicted
 from xzoo.errors import DataError, UsageError
 from xzoo.runs.result import CellResult
@@ -160,6 +163,19 @@ def test_every_frozen_seed_is_kept_and_told_apart(outcome: xzoo.Outcome) -> None
     one, other = (xzoo.load(outcome.run, contender=name, seed=seed).network.state_dict() for seed in (0, 1))
     assert torch.equal(one["0.weight"], other["0.weight"])
     assert not torch.equal(one["5.weight"], other["5.weight"])
+
+
+def test_of_several_kept_seeds_the_best_on_validation_is_taken(outcome: xzoo.Outcome, tmp_path: Path) -> None:
+    name = next(name for name in contenders(outcome) if "frozen" in name)
+    for worse in (0, 1):
+        run = tmp_path / f"worse-{worse}"
+        shutil.copytree(outcome.run, run)
+        [cell] = [cell for cell in outcome.cells if (cell.contender, cell.seed) == (name, worse)]
+        file = run / "cells" / cell.id / "result.json"
+        result = json.loads(file.read_text())
+        result["val"]["accuracy"]["value"] = -1.0
+        file.write_text(json.dumps(result))
+        assert saved.find(run, contender=name).cell.seed == 1 - worse
 
 
 def test_a_contender_that_is_not_there_is_answered_with_those_that_are(outcome: xzoo.Outcome) -> None:
