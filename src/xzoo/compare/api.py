@@ -123,9 +123,7 @@ def carry_out(plan: Plan, runs: Path, device: Device) -> Iterator[Event]:
     """Compute the plan's missing cells in its run folder below `runs`, and yield events. Raises StorageError."""
     from xzoo.compare.experiment import run
 
-    folder = run_folder(plan, runs)
-    folder.write_plan(plan.described())
-    yield from run(plan, folder, device)
+    yield from run(plan, run_folder(plan, runs), device)
 
 
 def outcome_of(plan: Plan, runs: Path, device: Device) -> Outcome:

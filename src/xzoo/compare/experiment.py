@@ -18,14 +18,14 @@ from xzoo.data.batches import Batches
 from xzoo.data.pack import Pack
 from xzoo.errors import StorageError, XzooError
 from xzoo.evaluate.latency import time_batches
-from xzoo.model import cost, weights
+from xzoo.model import cost, fetch, weights
 from xzoo.model.heads import seeded
 from xzoo.runs.result import BackboneFacts, Cell, CellResult, EpochRecord
 from xzoo.runs.store import RunFolder
 from xzoo.train.device import Device
 from xzoo.train.features import body_key
 from xzoo.train.recipe import make as make_recipe
-from xzoo.zoo.spec import Choice, FileStart, RandomStart
+from xzoo.zoo.spec import Choice, FileStart, RandomStart, Weights
 
 LATENCY_BATCHES: tuple[tuple[int, int, float], ...] = ((1, 100, 5.0), (16, 20, 3.0))
 """Batch size, most runs, most seconds: a p99 needs 100 runs, throughput does not."""
@@ -62,7 +62,14 @@ Event = CellStarted | EpochEnded | CellEnded
 
 
 def run(plan: Plan, folder: RunFolder, device: Device) -> Iterator[Event]:
-    """Compute what is missing from the run folder, backbone by backbone, and yield events. Raises StorageError."""
+    """Compute what is missing from the run folder, backbone by backbone, and yield events.
+
+    Raises WeightsError before any cell where a file of weights is not what it should be, and StorageError.
+    """
+    for choice in plan.choices.values():
+        if not all(folder.has(cell.id) for cell in plan.cells if f"{cell.backbone}@{cell.weights}" == choice.label):
+            check_start(choice)
+    folder.write_plan(plan.described())
     places = {cell.id: place for place, cell in enumerate(plan.cells, 1)}
     for label, group in itertools.groupby(plan.cells, key=lambda cell: f"{cell.backbone}@{cell.weights}"):
         cells = list(group)
@@ -81,6 +88,15 @@ def prepare(choice: Choice) -> Prepared:
         network = choice.backbone.build()
     loaded = weights.load(network, choice)
     return Prepared(choice, network, loaded, body_key(network, choice.backbone.head.path, _source(choice)))
+
+
+def check_start(choice: Choice) -> None:
+    """Raise WeightsError where a file of weights was altered, or holds another network's."""
+    path = fetch.where(choice)
+    if isinstance(choice.start, FileStart):
+        prepare(choice)
+    elif isinstance(choice.start, Weights) and path is not None:
+        fetch.verify(path, choice.start)
 
 
 def _backbone(
