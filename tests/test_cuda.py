@@ -14,15 +14,11 @@ from xzoo.data.source import arrays
 pytestmark = [
     pytest.mark.cuda,
     pytest.mark.slow,
+    pytest.mark.usefixtures("own_cache"),
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device"),
 ]
 BACKBONES = ("alexnet", "googlenet", "resnet18", "resnet34", "resnet50", "densenet121", "vgg16")
 STRATEGIES = ("frozen", "finetune", "last:1", "gradual:1", "lp-ft", "layerwise:0.75")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XZOO_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.mark.parametrize("name", BACKBONES)
