@@ -64,13 +64,12 @@ def share(measure: Mapping[str, Any] | None, *, with_interval: bool = True) -> s
     return f"{text} ±{spread:.3f}" if spread is not None else text
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as aligned columns under the first of them."""
+def table(rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Return rows as aligned columns under the first of them; the column numbered `left` holds words, the others figures."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    left = {1}
     lines = [
         "  ".join(
-            cell.ljust(width) if column in left else cell.rjust(width)
+            cell.ljust(width) if column == left else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in rows
@@ -80,16 +79,14 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 def latency_lines(outcome: Outcome) -> str:
     """Return the latency of each backbone at batch 1, and its throughput."""
-    rows = [["backbone", "name", "parameters", "ms for one image: p50", "p90", "p99", "n", "images/s, batch 16"]]
+    rows = [["backbone", "parameters", "ms for one image: p50", "p90", "p99", "n", "images/s, batch 16"]]
     for label, facts in outcome.backbones.items():
         if len(facts.latency) < 2:
             continue
         one, many = facts.latency[:2]
         tails = [f"{value:.2f}" if value is not None else "-" for value in (one.p90_ms, one.p99_ms)]
-        rows.append(["", label, f"{facts.params:,}", f"{one.p50_ms:.2f}", *tails, str(one.n), f"{many.images_per_second:.0f}"])
-    rows = [row[1:] for row in rows]
-    rows[0][0] = "backbone"
-    return _left_table(rows) if len(rows) > 1 else ""
+        rows.append([label, f"{facts.params:,}", f"{one.p50_ms:.2f}", *tails, str(one.n), f"{many.images_per_second:.0f}"])
+    return table(rows, left=0) if len(rows) > 1 else ""
 
 
 def comparison_lines(comparisons: Sequence[Comparison]) -> str:
@@ -128,7 +125,3 @@ def _seconds_note() -> str:
         "alone; those that cannot be told apart share a rank. * nothing else is as accurate, as small and as quick to train.",
         WIDTH,
     )
-
-
-def _left_table(rows: list[list[str]]) -> str:
-    return table([["", *row] for row in rows]).replace("\n  ", "\n").removeprefix("  ")
