@@ -16,6 +16,7 @@ from xzoo.data.split import SplitRule
 from xzoo.evaluate.metrics import measure
 from xzoo.runs.result import CellResult, EpochRecord, Finding, Metrics
 from xzoo.train.recipe import Recipe
+from xzoo.zoo.names import Reference
 from xzoo.zoo.spec import Choice, RandomStart, Start
 
 PUBLISHED = xzoo.Backbone(
@@ -107,6 +108,13 @@ def test_random_weights_in_place_of_published_ones_are_told_on_the_demo_alone(pa
         plan_of(pack, start=PUBLISHED.weights[0], is_demo=True),
     ]
     assert all("random-weights" not in found(plan, result()) for plan in others)
+
+
+@pytest.mark.parametrize(("written", "is_found"), [("random", False), ("random:0", False), ("V1", True), ("", True)])
+def test_random_weights_that_were_asked_for_are_no_finding(pack: Pack, written: str, is_found: bool) -> None:
+    named = Choice(PUBLISHED, RandomStart(0), "x 1.0", "known", Reference(name="known", weights=written))
+    plan = plans.make([named], pack, ["frozen"], [0], [Variation(recipe=Recipe(), split=SplitRule())], is_demo=True)
+    assert ("random-weights" in found(plan, result())) == is_found
 
 
 def test_a_watched_test_split_is_told(pack: Pack) -> None:

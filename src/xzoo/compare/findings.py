@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from xzoo.compare.plan import Plan
 from xzoo.evaluate.metrics import is_chance
 from xzoo.runs.result import CellResult, Finding
+from xzoo.zoo.spec import Choice
 
 NEAR_UNLEARNT = 0.95
 """A last training loss above this share of ln K counts as nothing learnt: uniform guessing costs ln K."""
@@ -87,7 +88,7 @@ def _lagging_batch_norm(results: Sequence[CellResult]) -> list[Finding]:
 
 
 def _random_demo(plan: Plan) -> list[Finding]:
-    names = [label for label, choice in plan.choices.items() if choice.weights_name == "random" and choice.backbone.weights]
+    names = [label for label, choice in plan.choices.items() if choice.weights_name == "random" and not _is_asked_for(choice)]
     if not (plan.is_demo and names):
         return []
     return [
@@ -99,6 +100,12 @@ def _random_demo(plan: Plan) -> list[Finding]:
             "run `xzoo weights fetch NAME` on a connected machine",
         )
     ]
+
+
+def _is_asked_for(choice: Choice) -> bool:
+    """Whether a random start is what was asked for: in words (`alexnet@random`), or because nothing else is published."""
+    written = choice.reference.weights if choice.reference else ""
+    return not choice.backbone.weights or written.partition(":")[0] == "random"
 
 
 def _watched(plan: Plan) -> list[Finding]:
