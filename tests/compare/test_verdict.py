@@ -167,10 +167,11 @@ def alike(rng: np.random.Generator, names: Sequence[str], seed: int) -> dict[tup
 
 
 @pytest.mark.parametrize("draw", [apart, alike])
-@pytest.mark.parametrize("num_seeds", [1, 3])
-def test_equal_contenders_are_told_apart_in_at_most_a_twentieth_of_families(draw: Callable[..., Any], num_seeds: int) -> None:
+@pytest.mark.parametrize(("names", "num_seeds"), [("abcd", 1), ("ab", 3), ("abcd", 3)])
+def test_equal_contenders_are_told_apart_in_at_most_a_twentieth_of_families(
+    draw: Callable[..., Any], names: str, num_seeds: int
+) -> None:
     rng = np.random.default_rng(2024)
-    names = ["a", "b", "c", "d"]
     false_alarms = 0
     for _ in range(FAMILIES):
         given: dict[tuple[str, int], Any] = {}
