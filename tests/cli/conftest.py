@@ -66,7 +66,7 @@ def one_object() -> Callable[[str], dict[str, Any]]:
 
 TINY = "--epochs 1 --seeds 1 --freeze frozen --set size=16"
 MOST_LINES = 12
-KINDS = {"usage": 2, "data": 2, "unavailable": 3, "weights": 3, "plugin": 3, "storage": 5}
+KINDS = {"preflight": 4, "usage": 2, "data": 2, "unavailable": 3, "weights": 3, "plugin": 3, "storage": 5}
 
 
 @pytest.fixture

@@ -175,15 +175,8 @@ def test_a_cache_that_cannot_be_used_is_refused(
         ("train squeezenet1_1@random --data good --epochs 1 --set size=4", "squeezenet1_1 takes sizes from"),
     ],
 )
-def test_a_cell_that_cannot_be_trained_is_told_and_exits_4(command: Run, one_object: Read, line: str, text: str) -> None:
-    code, out, err = command(*line.split(), "--format", "json")
-    answer = one_object(out)
-    assert code == 4
-    assert "Traceback" not in err
-    assert {cell["status"] for cell in answer["cells"]} == {"failed"}
-    assert all(cell["error"]["text"].startswith(text) and cell["error"]["remedy"] for cell in answer["cells"])
-    assert [finding["id"] for finding in answer["findings"]] == ["failed"]
-    assert answer["recommendation"] is None
+def test_cells_that_cannot_be_trained_are_refused_with_4(refused: Refused, line: str, text: str) -> None:
+    refused(line, 4, text)
 
 
 @pytest.mark.usefixtures("good")

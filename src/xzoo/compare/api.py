@@ -97,6 +97,10 @@ def make_plan(  # noqa: PLR0913 - as `compare`
         raise UsageError("no backbone is named", "name at least one; `xzoo list` shows all")
     if keep not in {"best", "all", "none"}:
         raise UsageError(f"keep {keep!r} is unknown", "use best, all or none")
+    backbones = [backbones] if isinstance(backbones, (str, Backbone)) else list(backbones)
+    chosen_seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    if not chosen_seeds:
+        raise UsageError(f"seeds={seeds} asks for no seed", "ask for at least one")
     is_demo = data is None
     registry = Registry.installed()
     choices = [registry.get(name) for name in backbones]
@@ -106,11 +110,13 @@ def make_plan(  # noqa: PLR0913 - as `compare`
     varied = plans.variations(made, rule, vary, train_size)
     choices = _with_weights(choices, is_demo)
     pack = make_pack(open_source(DEMO if data is None else data, group=group))
+    for rule in dict.fromkeys(variation.split for variation in varied):
+        splits.draw(pack.labels_N, pack.splits_N, pack.groups_N, rule, chosen_seeds[0], classes=pack.classes)
     return plans.make(
         choices,
         pack,
         freeze,
-        tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds),
+        chosen_seeds,
         varied,
         positive=positive or guess_positive(pack.classes),
         watch_test=watch_test,

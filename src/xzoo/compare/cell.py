@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from xzoo.compare.bench import Bench, Prepared, lay_out
 from xzoo.compare.fit import read_fit
@@ -57,32 +56,34 @@ def compute(
         return {f"{split}_{what}": getattr(one, what) for split, one in found.items() for what in ("loss", "accuracy")}
 
     curves: list[EpochRecord] = []
-    best: tuple[int, Mapping[str, Tensor]] | None = None
+    best, kept = 0, bench.classifier.learnt(set())
     for record in train(bench.learner, bench.training, compute_loss, bench.strategy, bench.recipe, device, watch):
         curves.append(record)
-        if best is None or bench.recipe.keep == "last" or _is_better(record, curves[best[0]]):
-            best = (record.epoch, bench.classifier.learnt(bench.learning()))
+        is_best = record.epoch == 0 or _is_better(record, curves[best])
+        best = record.epoch if is_best else best
+        if is_best or bench.recipe.keep == "last":
+            kept = bench.classifier.learnt(bench.learning())
         yield record
-        if bench.recipe.patience and record.epoch - best[0] >= bench.recipe.patience:
+        if bench.recipe.patience and record.epoch - best >= bench.recipe.patience:
             break
-    assert best is not None
-    proof = demand(prove(before, network, owners, bench.learning(len(curves))), "at the end of the cell")
-    bench.classifier.restore(best[1])
+    learning = bench.learning(len(curves))
+    proof = demand(prove(before, network, owners, learning, bench.classifier.resting), "at the end of the cell")
+    bench.classifier.restore(kept)
     bench.learner.finish()
     found = {split: bench.predictions(split) for split in SPLITS}
     yield Output(
         CellResult(
             **_identity(cell),
             status="done",
-            learning_params=sum(p.numel() for owner in bench.learning() for p in bench.classifier.parameters_of(owner)),
+            learning_params=sum(p.numel() for owner in learning for p in bench.classifier.parameters_of(owner)),
             epochs=len(curves),
-            best_epoch=best[0],
+            best_epoch=best if bench.recipe.keep == "best" else len(curves) - 1,
             seconds=Seconds(bench.prepare_seconds, sum(r.seconds for r in curves), bench.spent["val"], bench.spent["test"]),
             peak_memory_mb=device.peak_memory_mb(),
             curves=tuple(curves),
-            train=_measured(bench, found["train"], pack, positive),
-            val=_measured(bench, found["val"], pack, positive),
-            test=_measured(bench, found["test"], pack, positive),
+            train=_measured(bench, "train", found["train"], pack, positive),
+            val=_measured(bench, "val", found["val"], pack, positive),
+            test=_measured(bench, "test", found["test"], pack, positive),
             proof=proof,
             fit=read_fit(curves),
             splits={name: len(getattr(bench.split, name)) for name in SPLITS},
@@ -90,7 +91,7 @@ def compute(
             environment=environment(device),
         ),
         _arrays(bench.split, found),
-        {name: tensor.numpy() for name, tensor in bench.classifier.learnt(bench.learning()).items()},
+        {name: tensor.numpy() for name, tensor in bench.classifier.learnt(learning).items()},
     )
 
 
@@ -116,9 +117,18 @@ def failed(cell: Cell, kind: str, text: str, remedy: str) -> CellResult:
     return CellResult(**_identity(cell), status="failed", error={"kind": kind, "text": text, "remedy": remedy})
 
 
-def _measured(bench: Bench, found: Predictions, pack: Pack, positive: str | None) -> Metrics:
-    train_labels_N, seed = bench.labels_N[bench.split.train], bench.cell.seed
-    return measure(found.probabilities_NK, found.labels_N, pack.classes, positive, train_labels_N=train_labels_N, seed=seed)
+def _measured(bench: Bench, split: str, found: Predictions, pack: Pack, positive: str | None) -> Metrics:
+    train_labels_N, seed, indices_N = bench.labels_N[bench.split.train], bench.cell.seed, getattr(bench.split, split)
+    groups_N = np.array([str(pack.groups_N[index]) for index in indices_N])
+    return measure(
+        found.probabilities_NK,
+        found.labels_N,
+        pack.classes,
+        positive,
+        train_labels_N=train_labels_N,
+        groups_N=groups_N if any(pack.groups_N) else None,
+        seed=seed,
+    )
 
 
 def _arrays(split: Split, found: Mapping[str, Predictions]) -> dict[str, NDArray[Any]]:

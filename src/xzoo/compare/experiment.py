@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import uuid
@@ -15,8 +16,7 @@ from xzoo.compare.bench import Prepared, build, input_of, view_of
 from xzoo.compare.cell import Output, compute, failed
 from xzoo.compare.plan import Plan
 from xzoo.data.batches import Batches
-from xzoo.data.pack import Pack
-from xzoo.errors import StorageError, XzooError
+from xzoo.errors import PreflightError, StorageError, XzooError
 from xzoo.evaluate.latency import time_batches
 from xzoo.model import cost, fetch, weights
 from xzoo.model.heads import seeded
@@ -113,12 +113,13 @@ def _backbone(
     try:
         prepared = prepare(choice)
         if folder.facts(choice.label) is None:
-            folder.write_facts(choice.label, measure_facts(prepared, plan.pack, cells[0], device))
+            folder.write_facts(choice.label, measure_facts(prepared, plan, cells[0], device))
     except StorageError:
         raise
     except Exception as error:
         prepared = error
     for cell in cells if do_train else ():
+        folder.drop_cell(cell.id)
         yield CellStarted(cell, places[cell.id], len(plan.cells))
         if isinstance(prepared, Exception):
             result = _failure(cell, prepared)
@@ -151,18 +152,17 @@ def keep(plan: Plan, folder: RunFolder, output: Output) -> None:
         folder.write_learnt(result.id, output.learnt)
     folder.write_cell(result, output.predictions)
     if plan.keep == "best" and result.freeze != "frozen":
-        done = [
-            found for cell in plan.cells if cell.contender == result.contender and (found := folder.cell(cell.id)) and found.val
-        ]
+        same = [cell.id for cell in plan.cells if cell.contender == result.contender and folder.has(cell.id)]
+        done = [found for cell in same if (found := folder.cell(cell)) and found.val]
         best = max(done, key=lambda one: (one.val.accuracy.value, -one.seed) if one.val and one.val.accuracy else (0.0, 0))
         for other in done:
             if other.id != best.id:
                 folder.drop_learnt(other.id)
 
 
-def measure_facts(prepared: Prepared, pack: Pack, cell: Cell, device: Device) -> BackboneFacts:
+def measure_facts(prepared: Prepared, plan: Plan, cell: Cell, device: Device) -> BackboneFacts:
     """Return parameters, GMACs with the published head, and the latency of the network as this data needs it."""
-    choice, recipe = prepared.choice, make_recipe(cell.recipe)
+    choice, recipe, pack = prepared.choice, make_recipe(cell.recipe), plan.pack
     preprocess = input_of(choice, recipe)
     classifier = build(prepared, len(pack.classes), recipe, cell.seed, preprocess, device)
     view = view_of(pack, preprocess, recipe)
@@ -180,9 +180,20 @@ def measure_facts(prepared: Prepared, pack: Pack, cell: Cell, device: Device) ->
         gmacs=cost.gmacs(prepared.network, preprocess.shape, preprocess.num_channels),
         size=preprocess.shape,
         weights={**start, "body": body_key(prepared.network, choice.backbone.head.path, "")},
+        gmacs_at=_gmacs_at(prepared, plan),
         latency=tuple(latency),
         origin=choice.origin,
     )
+
+
+def _gmacs_at(prepared: Prepared, plan: Plan) -> dict[str, float]:
+    """Return the GMACs at every `size` of the plan's recipes that the network takes; 0 is its own size."""
+    found = {}
+    for size in dict.fromkeys(cell.recipe["size"] for cell in plan.cells):
+        with contextlib.suppress(PreflightError):
+            preprocess = input_of(prepared.choice, make_recipe({"size": size}))
+            found[str(size)] = cost.gmacs(prepared.network, preprocess.shape, preprocess.num_channels)
+    return found
 
 
 def _failure(cell: Cell, error: Exception) -> CellResult:

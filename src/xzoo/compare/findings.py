@@ -23,6 +23,7 @@ def of_run(plan: Plan, results: Sequence[CellResult]) -> tuple[Finding, ...]:
         *_lagging_batch_norm(results),
         *_random_demo(plan),
         *_watched(plan),
+        *_mixed(results),
         *plan.pack.repairs,
     ]
     return tuple(sorted(found, key=lambda finding: ("error", "warning", "info").index(finding.severity)))
@@ -106,6 +107,17 @@ def _is_asked_for(choice: Choice) -> bool:
     """Whether a random start is what was asked for: in words (`alexnet@random`), or because nothing else is published."""
     written = choice.reference.weights if choice.reference else ""
     return not choice.backbone.weights or written.partition(":")[0] == "random"
+
+
+def _mixed(results: Sequence[CellResult]) -> list[Finding]:
+    """Cells that were computed on different devices, precisions or thread counts need not repeat each other's bits."""
+    kinds = {tuple(result.environment.get(key) for key in ("device", "precision", "threads")) for result in results}
+    kinds = {kind for kind in kinds if any(kind)}
+    if len(kinds) < 2:
+        return []
+    told = "; ".join(sorted(f"{device}, {precision}, {threads} threads" for device, precision, threads in kinds))
+    text = f"cells were computed in {len(kinds)} environments ({told})"
+    return [Finding("mixed-environments", "warning", text, "for times that compare, run the command in a new --runs folder")]
 
 
 def _watched(plan: Plan) -> list[Finding]:

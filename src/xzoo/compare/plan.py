@@ -20,6 +20,7 @@ from xzoo.runs.result import Cell
 from xzoo.train import recipe as recipes
 from xzoo.train.recipe import Recipe
 from xzoo.zoo import strategies
+from xzoo.zoo.identity import identity
 from xzoo.zoo.names import Reference
 from xzoo.zoo.spec import Choice, FileStart, RandomStart, Weights
 
@@ -108,7 +109,7 @@ def make(  # noqa: PLR0913 - what a plan rests on
         _cell(choice, strategy, seed, variation, pack)
         for choice in choices
         for variation in varied
-        for strategy in (freeze or _default_freeze(choice, is_demo))
+        for strategy in (freeze or _default_freeze(choice))
         for seed in (seeds[:DEMO_FINETUNED_SEEDS] if is_demo and not freeze and strategy != "frozen" else seeds)
     ]
     if len({cell.id.rpartition("-")[2] for cell in cells}) != len(cells):
@@ -126,18 +127,17 @@ def make(  # noqa: PLR0913 - what a plan rests on
     )
 
 
-def _default_freeze(choice: Choice, is_demo: bool) -> tuple[str, ...]:
+def _default_freeze(choice: Choice) -> tuple[str, ...]:
     from_scratch = isinstance(choice.start, RandomStart) and not choice.backbone.weights
-    return ("finetune",) if from_scratch and not is_demo else ("frozen", "finetune")
+    return ("finetune",) if from_scratch else ("frozen", "finetune")
 
 
 def _cell(choice: Choice, freeze: str, seed: int, variation: Variation, pack: Pack) -> Cell:
     strategies.parse(freeze)
     contender = " ".join(word for word in (choice.label, freeze, variation.words) if word)
     recipe, split = asdict(variation.recipe), asdict(variation.split)
-    content = msgspec.json.encode(
-        [_data_key(pack), choice.label, _weights_hash(choice), freeze, seed, recipe, split], order="sorted"
-    )
+    start = [choice.label, _weights_hash(choice), identity(choice)]
+    content = msgspec.json.encode([_data_key(pack), start, freeze, seed, recipe, split], order="sorted")
     return Cell(
         id=f"{_short(contender)}-s{seed}-{hashlib.sha256(content).hexdigest()[:10]}",
         contender=contender,

@@ -68,6 +68,7 @@ def accuracy(row: Contender, split: str) -> float:
 
 
 def _row(first: Cell, done: Sequence[CellResult], known: BackboneFacts | None) -> Contender:
+    at = known.gmacs_at.get(str(first.recipe.get("size", 0)), known.gmacs) if known else None
     return Contender(
         id=first.contender,
         backbone=first.backbone,
@@ -80,7 +81,7 @@ def _row(first: Cell, done: Sequence[CellResult], known: BackboneFacts | None) -
         val=_over_seeds([result.val for result in done]),
         test=_over_seeds([result.test for result in done]),
         seconds=statistics.fmean(result.seconds.train for result in done if result.seconds),
-        gmacs=known.gmacs if known else None,
+        gmacs=at,
         params=known.params if known else None,
         learning_params=done[0].learning_params,
         rank=None,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,8 @@ class _ReachedHeadError(Exception):
 class Classifier:
     """A network whose head has `num_outputs` outputs, with an owner (a stage, the head, an auxiliary) for each tensor and module.
 
-    `auxiliary` lists the auxiliary heads that have a meaning: those that the weights did not leave out.
+    `auxiliary` lists the auxiliary heads that have a meaning: those that the weights did not leave out. `resting` names the
+    parameters whose steps training found too small to change a float32.
     """
 
     network: nn.Module
@@ -36,6 +37,7 @@ class Classifier:
     tensor_owner: Mapping[str, str]
     module_owner: Mapping[str, str]
     auxiliary: tuple[Auxiliary, ...] = ()
+    resting: set[str] = field(default_factory=set)
 
     def learn(self, rates: Mapping[str, float]) -> None:
         """Let the stages with a rate above 0, and the head, learn; freeze everything else, parameters and buffers."""

@@ -54,10 +54,14 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Proof:
-    """The promise of a freeze strategy held against the state dict, both ways. Empty lists mean that it was kept."""
+    """The promise of a freeze strategy held against the state dict, both ways. Empty lists mean that it was kept.
+
+    `steps_below_resolution` names parameters that got a gradient and a rate, whose product is too small to change a float32.
+    """
 
     should_stay_moved: tuple[str, ...] = ()
     should_learn_did_not: tuple[str, ...] = ()
+    steps_below_resolution: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -101,12 +105,16 @@ class Latency:
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneFacts:
-    """What is true of a backbone and its weights, whatever data it is trained on. `gmacs` at `size` (height, width)."""
+    """What is true of a backbone and its weights, whatever data it is trained on. `gmacs` at `size` (height, width).
+
+    `gmacs_at` holds them by the recipe's `size`, in words; "0" is the weights' own.
+    """
 
     params: int
     params_with_auxiliary: int
     gmacs: float | None
     size: tuple[int, int]
+    gmacs_at: Mapping[str, float] = field(default_factory=dict)
     weights: Mapping[str, Any] = field(default_factory=dict)
     latency: tuple[Latency, ...] = ()
     origin: str = ""

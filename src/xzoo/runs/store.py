@@ -62,6 +62,10 @@ class RunFolder:
             np.savez(folder / "predictions.npz", **dict(predictions))  # type: ignore[arg-type]
         durable.remove(self._failure(result.id))
 
+    def drop_cell(self, cell: str) -> None:
+        """Remove what is left of a cell that is not whole. Raises StorageError."""
+        durable.remove(self._cell(cell))
+
     def write_learnt(self, cell: str, tensors: Mapping[str, NDArray[Any]]) -> None:
         """Keep the tensors that a cell learnt, under the names of the network's state dict. Raises StorageError."""
         from safetensors.numpy import save

@@ -80,7 +80,7 @@ def compute(classifier: Classifier, images: Batches, device: Device, *, body: st
     `body` identifies the network and its weights (see `body_key`), `pack` the images.
     """
     folder = cache.root() / "features" / _key(images, device, body, pack)
-    if not (folder / durable.MANIFEST).exists():
+    if not durable.is_whole(folder):
         classifier.network.eval()
         parts = [_features(classifier, images_BCHW, device).float().cpu().numpy() for images_BCHW, _ in images.ordered()]
         with durable.new_folder(folder) as temporary:

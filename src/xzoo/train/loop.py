@@ -18,7 +18,7 @@ from xzoo.runs.result import EpochRecord
 from xzoo.train.device import Device
 from xzoo.train.learner import Learner, groups_of
 from xzoo.train.objective import Objective, num_right, total_loss
-from xzoo.train.proof import demand, prove, snapshot
+from xzoo.train.proof import below_resolution, demand, prove, snapshot
 from xzoo.train.recipe import Recipe
 from xzoo.zoo.strategies import Strategy
 
@@ -124,15 +124,20 @@ def _epoch(
                 nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], recipe.clip)
             optimizer.step()
             if before is not None:
-                learning = learner.classifier.learning_owners(rates)
-                demand(
-                    prove(before, network, learner.classifier.tensor_owner, learning),
-                    f"after the first step of epoch {epoch + 1}",
-                )
+                _check(learner.classifier, before, optimizer, rates, f"after the first step of epoch {epoch + 1}")
             loss_sum += compute(logits_BO.detach(), labels_B) * len(labels_B)
             right += num_right(logits_BO.detach(), labels_B)
             seen += len(labels_B)
     return float(loss_sum), int(right), seen
+
+
+def _check(
+    classifier: Classifier, before: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, rates: Mapping[str, float], when: str
+) -> None:
+    """Demand the proof of a phase's first step, and remember the parameters whose steps float32 rounds away."""
+    classifier.resting |= below_resolution(before, optimizer, classifier.network)
+    learning = classifier.learning_owners(rates)
+    demand(prove(before, classifier.network, classifier.tensor_owner, learning, classifier.resting), when)
 
 
 def _hold(

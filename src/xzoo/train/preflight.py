@@ -40,6 +40,8 @@ def preflight(
 def _forward(learner: Learner, inputs: Tensor, name: str) -> tuple[Tensor, list[tuple[float, Tensor]]]:
     try:
         return learner.outputs(inputs)
+    except torch.OutOfMemoryError:
+        raise
     except PluginError as error:
         raise PreflightError(error.text, error.remedy) from error
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
@@ -90,6 +92,8 @@ def _check_logits(logits_BO: Tensor, labels_B: Tensor, classifier: Classifier, n
 def _check_gradients(loss: Tensor, classifier: Classifier, rates: Mapping[str, float], name: str) -> None:
     try:
         loss.backward()  # type: ignore[no-untyped-call]
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError as error:
         raise PreflightError(
             f"{name}: nothing learns: {error}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +23,17 @@ def moved(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> set[str]
     return {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}
 
 
-def prove(before: Mapping[str, Tensor], network: nn.Module, owner_of: Mapping[str, str], learning: Iterable[str]) -> Proof:
+def prove(
+    before: Mapping[str, Tensor],
+    network: nn.Module,
+    owner_of: Mapping[str, str],
+    learning: Iterable[str],
+    resting: Collection[str] = (),
+) -> Proof:
     """Compare a network with what it was, given who owns each tensor and which owners were to learn.
 
     A learning owner's parameters and running statistics must have moved; its other buffers are free. The rest must not have.
+    Parameters in `resting` are excused from moving, and named in the proof where they did not.
     """
     learning = set(learning)
     changed = moved(before, network.state_dict())
@@ -40,8 +47,28 @@ def prove(before: Mapping[str, Tensor], network: nn.Module, owner_of: Mapping[st
     }
     return Proof(
         should_stay_moved=tuple(sorted(name for name in changed if owner_of[name] not in learning)),
-        should_learn_did_not=tuple(sorted(must_move - changed)),
+        should_learn_did_not=tuple(sorted(must_move - changed - set(resting))),
+        steps_below_resolution=tuple(sorted((must_move - changed) & set(resting))),
     )
+
+
+def below_resolution(before: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, network: nn.Module) -> set[str]:
+    """Return the parameters that the optimiser holds with a gradient, and whose step is too small to change any of their values.
+
+    A step of at most 2^-24 of a float32 is half the distance to its neighbour, or less, and is rounded away. Adam's first step is
+    lr * g / (|g| + eps), SGD's lr * g.
+    """
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    found = set()
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            gradient = parameter.grad
+            if group["lr"] > 0 and gradient is not None and bool(gradient.any()):
+                size = gradient.abs() / (gradient.abs() + group["eps"]) if "betas" in group else gradient.abs()
+                name = names[id(parameter)]
+                if bool((group["lr"] * size <= before[name].abs() * 2**-24).all()):
+                    found.add(name)
+    return found
 
 
 def demand(proof: Proof, when: str) -> Proof:
@@ -55,5 +82,6 @@ def demand(proof: Proof, when: str) -> Proof:
     ]
     raise ProofError(
         f"{when}: {' and '.join(part for part in parts if part)}",
-        "check the plugin's stages and build(); a tensor that no gradient reaches belongs to no stage that learns",
+        "check the plugin's stages and build(): what no gradient reaches belongs to no stage that learns; "
+        "or raise lr, which may be too small to change anything",
     )

@@ -106,7 +106,7 @@ def _unfit(values: Mapping[str, Any], error: str) -> UsageError:
     kind = get_type_hints(Recipe).get(key)
     kinds: dict[Any, str] = {int: "a whole number", float: "a number", str: "a word"}
     words = ", ".join(map(str, get_args(kind))) or kinds.get(kind, "a value")
-    return UsageError(f"recipe value {key}={values.get(key)} cannot be used", f"give {key} as {words}")
+    return UsageError(f"recipe value {key}={values.get(key)!r} cannot be used", f"give {key} as {words}")
 
 
 def changed(recipe: Recipe, **values: Any) -> Recipe:
