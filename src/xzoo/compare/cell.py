@@ -24,7 +24,7 @@ from xzoo.train.device import Device, environment
 from xzoo.train.loop import train
 from xzoo.train.objective import Objective, objective
 from xzoo.train.preflight import preflight
-from xzoo.train.proof import demand, prove, snapshot
+from xzoo.train.proof import demand, moved, prove, snapshot
 
 SPLITS = ("train", "val", "test")
 
@@ -68,6 +68,7 @@ def compute(
             break
     learning = bench.learning(len(curves))
     proof = demand(prove(before, network, owners, learning, bench.classifier.resting), "at the end of the cell")
+    still = tuple(sorted(bench.classifier.resting - moved(before, network.state_dict())))
     bench.classifier.restore(kept)
     bench.learner.finish()
     found = {split: bench.predictions(split) for split in SPLITS}
@@ -85,6 +86,7 @@ def compute(
             val=_measured(bench, "val", found["val"], pack, positive),
             test=_measured(bench, "test", found["test"], pack, positive),
             proof=proof,
+            steps_below_resolution=still,
             fit=read_fit(curves),
             splits={name: len(getattr(bench.split, name)) for name in SPLITS},
             precision=device.precision,

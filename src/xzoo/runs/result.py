@@ -54,14 +54,10 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Proof:
-    """The promise of a freeze strategy held against the state dict, both ways. Empty lists mean that it was kept.
-
-    `steps_below_resolution` names parameters that got a gradient and a rate, whose product is too small to change a float32.
-    """
+    """The promise of a freeze strategy held against the state dict, both ways. Empty lists mean that it was kept."""
 
     should_stay_moved: tuple[str, ...] = ()
     should_learn_did_not: tuple[str, ...] = ()
-    steps_below_resolution: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -136,7 +132,10 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class CellResult:
-    """What one cell produced; its predictions and learnt tensors lie beside it in the run folder."""
+    """What one cell produced; its predictions and learnt tensors lie beside it in the run folder.
+
+    `steps_below_resolution` names parameters that got a gradient and a rate, whose product was too small to change a float32.
+    """
 
     id: str
     contender: str
@@ -156,6 +155,7 @@ class CellResult:
     val: Metrics | None = None
     test: Metrics | None = None
     proof: Proof | None = None
+    steps_below_resolution: tuple[str, ...] = ()
     fit: Mapping[str, Any] = field(default_factory=dict)
     splits: Mapping[str, int] = field(default_factory=dict)
     precision: str = ""

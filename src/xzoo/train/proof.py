@@ -33,7 +33,7 @@ def prove(
     """Compare a network with what it was, given who owns each tensor and which owners were to learn.
 
     A learning owner's parameters and running statistics must have moved; its other buffers are free. The rest must not have.
-    Parameters in `resting` are excused from moving, and named in the proof where they did not.
+    Parameters in `resting` are excused from moving.
     """
     learning = set(learning)
     changed = moved(before, network.state_dict())
@@ -48,7 +48,6 @@ def prove(
     return Proof(
         should_stay_moved=tuple(sorted(name for name in changed if owner_of[name] not in learning)),
         should_learn_did_not=tuple(sorted(must_move - changed - set(resting))),
-        steps_below_resolution=tuple(sorted((must_move - changed) & set(resting))),
     )
 
 
