@@ -145,15 +145,23 @@ def test_comparisons_name_the_better_first() -> None:
     text = tables.comparison_lines([compared(-0.1), compared(0.1, split="test"), compared(0.02, "cannot tell", p=None)])
     assert text.splitlines() == [
         "validation: b is ahead of a (difference +0.100, p 0.0123)",
-        "test: a is ahead of b (difference +0.100, p 0.0123)",
         "validation: a cannot be told from b (difference +0.020)",
+        "test: a is ahead of b (difference +0.100, p 0.0123)",
     ]
 
 
 def test_of_many_comparisons_the_rest_is_counted() -> None:
     lines = tables.comparison_lines([compared(0.1)] * 45).splitlines()
-    assert len(lines) == 41
-    assert lines[-1] == "... 5 more in the JSON output"
+    assert len(lines) == 21
+    assert lines[-1] == "validation: 25 more pairs of which one is ahead, in the JSON output"
+
+
+def test_many_pairs_that_cannot_be_told_apart_are_one_line() -> None:
+    text = tables.comparison_lines([compared(0.1), *[compared(0.02, "cannot tell")] * 5])
+    assert text.splitlines() == [
+        "validation: a is ahead of b (difference +0.100, p 0.0123)",
+        "validation: 5 of 6 pairs cannot be told apart",
+    ]
 
 
 def test_findings_say_what_to_do_on_lines_that_fit() -> None:

@@ -10,6 +10,7 @@ from xzoo.compare.outcome import Outcome
 from xzoo.runs.result import Comparison, Contender, Finding
 
 WIDTH = 120
+_MOST = 20
 
 
 def outcome_text(outcome: Outcome) -> str:
@@ -90,17 +91,29 @@ def latency_lines(outcome: Outcome) -> str:
 
 
 def comparison_lines(comparisons: Sequence[Comparison]) -> str:
-    """Return the verdicts, validation first."""
-    names = {"val": "validation", "test": "test"}
+    """Return what is ahead of what, validation first, and how many pairs cannot be told apart; a few such pairs are named."""
     lines = []
-    for one in comparisons:
-        first, second, difference = (
-            (one.a, one.b, one.difference.value) if one.difference.value >= 0 else (one.b, one.a, -one.difference.value)
+    for split, name in (("val", "validation"), ("test", "test")):
+        found = [one for one in comparisons if one.split == split]
+        alike = [one for one in found if one.verdict != "ahead"]
+        told = [one for one in found if one.verdict == "ahead"]
+        lines += [f"{name}: {_pair(one)}" for one in told[:_MOST]]
+        lines += (
+            [f"{name}: {len(told) - _MOST} more pairs of which one is ahead, in the JSON output"] if len(told) > _MOST else []
         )
-        verb = "is ahead of" if one.verdict == "ahead" else "cannot be told from"
-        p = "" if one.p_holm is None else f", p {one.p_holm:.3g}"
-        lines.append(f"{names[one.split]}: {first} {verb} {second} (difference {difference:+.3f}{p})")
-    return "\n".join(lines[:40] + ([f"... {len(lines) - 40} more in the JSON output"] if len(lines) > 40 else []))
+        if len(found) <= 3:
+            lines += [f"{name}: {_pair(one)}" for one in alike]
+        elif alike:
+            lines.append(f"{name}: {len(alike)} of {len(found)} pairs cannot be told apart")
+    return "\n".join(lines)
+
+
+def _pair(one: Comparison) -> str:
+    value = one.difference.value
+    first, second, difference = (one.a, one.b, value) if value >= 0 else (one.b, one.a, -value)
+    verb = "is ahead of" if one.verdict == "ahead" else "cannot be told from"
+    p = "" if one.p_holm is None else f", p {one.p_holm:.3g}"
+    return f"{first} {verb} {second} (difference {difference:+.3f}{p})"
 
 
 def finding_lines(findings: Sequence[Finding]) -> str:
