@@ -229,7 +229,7 @@ def test_a_backbone_from_scratch_is_fine_tuned_and_any_other_is_also_frozen(pack
 
 
 def test_the_demo_has_three_frozen_seeds_and_one_fine_tuned(pack: Pack) -> None:
-    plan = plan_of(pack, [choice(PUBLISHED)], (), (0, 1, 2), is_demo=True)
+    plan = plan_of(pack, [choice(PUBLISHED)], (), (0, 1, 2), is_demo=True, tuned_seeds=1)
     assert [(cell.freeze, cell.seed) for cell in plan.cells] == [("frozen", 0), ("frozen", 1), ("frozen", 2), ("finetune", 0)]
     asked = plan_of(pack, [choice(PUBLISHED)], ["finetune"], (0, 1, 2), is_demo=True)
     assert [cell.seed for cell in asked.cells] == [0, 1, 2]

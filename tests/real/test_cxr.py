@@ -33,7 +33,7 @@ def test_frozen_features_validate_well_and_test_worse(tmp_path: Path) -> None:
     found = outcome(tmp_path, "frozen", seeds=3)
     assert found.dataset["first_line"] == "train 1600, val 400 (drawn, seed 0), test 400 (yours)"
     assert accuracy(found.contenders[0], "val") >= 0.95
-    assert 0.75 <= accuracy(found.contenders[0], "test") <= 0.87
+    assert 0.75 <= accuracy(found.contenders[0], "test") <= 0.86
     assert all(cell.proof is not None and cell.proof.holds for cell in found.cells)
 
 
@@ -45,4 +45,4 @@ def test_pooling_and_reshuffling_lifts_the_test_figure(tmp_path: Path) -> None:
 def test_fine_tuning_validates_better_still(tmp_path: Path) -> None:
     found = outcome(tmp_path, "finetune", seeds=1)
     assert accuracy(found.contenders[0], "val") >= 0.97
-    assert 0.75 <= accuracy(found.contenders[0], "test") <= 0.87
+    assert 0.75 <= accuracy(found.contenders[0], "test") <= 0.86

@@ -48,11 +48,12 @@ def test_the_body_sees_each_image_once_and_never_again(
     seen: tuple[Classifier, list[int]], images: Batches, device: Device, own_cache: Path
 ) -> None:
     classifier, sizes = seen
-    first = features.compute(classifier, images, device, body="body", pack="pack")
+    first, seconds = features.compute(classifier, images, device, body="body", pack="pack")
     assert sizes == [16, 16, 8]
-    again = features.compute(classifier, dataclasses.replace(images, seed=9), device, body="body", pack="pack")
+    again, kept_seconds = features.compute(classifier, dataclasses.replace(images, seed=9), device, body="body", pack="pack")
     assert sizes == [16, 16, 8]
     assert np.array_equal(first, again)
+    assert 0 < seconds == kept_seconds
     assert first.shape == (40, 8)
     assert first.dtype == np.float32
 
@@ -62,7 +63,7 @@ def test_features_are_the_heads_input_in_eval_mode_in_the_order_of_the_images(
 ) -> None:
     classifier = classifier_of(tiny)
     classifier.network.train()
-    found = features.compute(classifier, images, device, body="body", pack="pack")
+    found, _ = features.compute(classifier, images, device, body="body", pack="pack")
     network = classifier.network.eval()
     network.set_submodule("9", nn.Identity())
     with torch.no_grad():
@@ -107,7 +108,7 @@ def test_the_key_of_a_body_tells_every_tensor_but_the_heads(tiny: xzoo.Backbone)
 
 
 def stored(images: Batches, classifier: Classifier, device: Device) -> FeatureBatches:
-    found = features.compute(classifier, dataclasses.replace(images, indices=np.arange(40)), device, body="b", pack="p")
+    found, _ = features.compute(classifier, dataclasses.replace(images, indices=np.arange(40)), device, body="b", pack="p")
     labels_N = torch.from_numpy(images.labels_N)
     return FeatureBatches(torch.from_numpy(np.array(found)), labels_N, images.indices, images.batch_size, images.seed)
 

@@ -29,13 +29,19 @@ _REFUSALS: dict[str, type[XzooError]] = {
     metavar="A,B",
     help=f"{STRATEGIES} Default: frozen,finetune.",
 )
-@click.option("--seeds", default="3", metavar="N", help="How many seeds, or which (0,1,2).")
+@click.option("--seeds", metavar="N", help="How many seeds, or which (0,1,2). Default: 3.")
 @click.option("--vary", multiple=True, metavar="KEY=A,B", help="Try several recipe values, or split=0.8/0.2,0.7/0.3. Repeatable.")
 @click.option("--train-size", default="", metavar="A,B,all", help="Accuracy against the number of training images.")
 @shared_options
 @format_option
 def command(
-    names: tuple[str, ...], form: str, freeze: tuple[str, ...], seeds: str, vary: tuple[str, ...], train_size: str, **rest: Any
+    names: tuple[str, ...],
+    form: str,
+    freeze: tuple[str, ...],
+    seeds: str | None,
+    vary: tuple[str, ...],
+    train_size: str,
+    **rest: Any,
 ) -> None:
     """Train NAMES ([distribution:]name[@weights], or ./file.py:name) under freeze strategies and seeds; say which to use.
 
@@ -43,7 +49,14 @@ def command(
     """
     if freeze and not words(freeze):
         raise UsageError("--freeze is empty", "name a strategy, or leave the option out")
-    outcome = carry_out(names, freeze=words(freeze), seeds=seeds_of(seeds), vary=vary, train_size=words([train_size]), **rest)
+    outcome = carry_out(
+        names,
+        freeze=words(freeze),
+        seeds=seeds_of(seeds) if seeds is not None else None,
+        vary=vary,
+        train_size=words([train_size]),
+        **rest,
+    )
     emit(outcome, form, lambda: _shown(outcome))
     if outcome.failed:
         raise Exit(CELLS_FAILED)

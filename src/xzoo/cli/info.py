@@ -36,7 +36,7 @@ def _lines(facts: Facts) -> Iterator[str]:
     more = facts.params_with_auxiliary - facts.params
     yield f"  {facts.params:,} parameters" + (f", and {more:,} in auxiliary heads while it learns" if more else "")
     yield f"  {facts.gmacs:.3f} GMACs for one image of {facts.channels} x {facts.size[0]} x {facts.size[1]}"
-    yield f"  strategy when none is asked for: {facts.freeze}"
+    yield f"  strategy of its own: {facts.freeze}"
     yield ""
     rows = [(stage.name, stage.params, "") for stage in facts.stages]
     rows.append(("head", facts.params_head, f"  begins at {facts.head}, is replaced"))

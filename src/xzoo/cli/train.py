@@ -13,18 +13,21 @@ from xzoo.cli.options import STRATEGIES, shared_options
 
 @click.command("train")
 @click.argument("name")
-@click.option("--freeze", default="finetune", metavar="STRATEGY", help=STRATEGIES)
+@click.option("--freeze", metavar="STRATEGY", help=f"{STRATEGIES} Default: the backbone's own.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, help="Draws the split, the head's start, the order and the augmentation."
 )
 @shared_options
 @format_option
-def command(name: str, form: str, freeze: str, seed: int, **rest: Any) -> None:
+def command(name: str, form: str, freeze: str | None, seed: int, **rest: Any) -> None:
     """Train NAME ([distribution:]name[@weights], or ./file.py:name) with one strategy and one seed."""
     from xzoo.cli.compare import CELLS_FAILED, carry_out
     from xzoo.report.tables import outcome_text
+    from xzoo.zoo.registry import Registry
 
-    outcome = carry_out((name,), freeze=(freeze,), seeds=(seed,), **rest)
+    own = Registry.installed().get(name).backbone.freeze if freeze is None else freeze
+
+    outcome = carry_out((name,), freeze=(own,), seeds=(seed,), **rest)
     emit(outcome, form, lambda: outcome_text(outcome))
     if outcome.failed:
         raise Exit(CELLS_FAILED)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xzoo.compare import plan as plans
-from xzoo.compare.plan import DEMO_RECIPE, Plan
+from xzoo.compare.plan import DEMO_FINETUNED_SEEDS, DEMO_RECIPE, Plan
 from xzoo.data import split as splits
 from xzoo.data.pack import make_pack
 from xzoo.data.source import open_source
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 DEMO = "phantom"
 RUNS = "xzoo-runs"
+SEEDS = 3
 
 
 def compare(  # noqa: PLR0913 - the keywords are the words of the command line
@@ -35,7 +36,7 @@ def compare(  # noqa: PLR0913 - the keywords are the words of the command line
     data: object = None,
     *,
     freeze: Sequence[str] = (),
-    seeds: int | Sequence[int] = 3,
+    seeds: int | Sequence[int] | None = None,
     recipe: Recipe | Mapping[str, Any] | None = None,
     vary: Sequence[str] = (),
     split: str = "",
@@ -81,7 +82,7 @@ def make_plan(  # noqa: PLR0913 - as `compare`
     data: object = None,
     *,
     freeze: Sequence[str] = (),
-    seeds: int | Sequence[int] = 3,
+    seeds: int | Sequence[int] | None = None,
     recipe: Recipe | Mapping[str, Any] | None = None,
     vary: Sequence[str] = (),
     split: str = "",
@@ -98,20 +99,21 @@ def make_plan(  # noqa: PLR0913 - as `compare`
     if keep not in {"best", "all", "none"}:
         raise UsageError(f"keep {keep!r} is unknown", "use best, all or none")
     backbones = [backbones] if isinstance(backbones, (str, Backbone)) else list(backbones)
-    chosen_seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    chosen_seeds = tuple(range(SEEDS if seeds is None else seeds)) if not isinstance(seeds, Sequence) else tuple(seeds)
     if not chosen_seeds:
         raise UsageError(f"seeds={seeds} asks for no seed", "ask for at least one")
-    is_demo = data is None
+    is_demo = data is None or (isinstance(data, str) and data.partition(":")[0] == DEMO)
     registry = Registry.installed()
     choices = [registry.get(name) for name in backbones]
-    defaults = {**DEMO_RECIPE, **_demo_size(choices)} if is_demo else {}
+    is_profile = data is None or (isinstance(data, str) and data == DEMO)
+    defaults = {**DEMO_RECIPE, **_demo_size(choices)} if is_profile else {}
     made = recipe if isinstance(recipe, Recipe) else recipes.make({**defaults, **(recipe or {})})
     rule = replace(splits.parse(split), seed=split_seed)
     varied = plans.variations(made, rule, vary, train_size)
     choices = _with_weights(choices, is_demo)
     pack = make_pack(open_source(DEMO if data is None else data, group=group))
     for rule in dict.fromkeys(variation.split for variation in varied):
-        splits.draw(pack.labels_N, pack.splits_N, pack.groups_N, rule, chosen_seeds[0], classes=pack.classes)
+        splits.draw(pack.labels_N, pack.splits_N, pack.together_N, rule, chosen_seeds[0], classes=pack.classes)
     return plans.make(
         choices,
         pack,
@@ -122,6 +124,7 @@ def make_plan(  # noqa: PLR0913 - as `compare`
         watch_test=watch_test,
         keep=keep,
         is_demo=is_demo,
+        tuned_seeds=DEMO_FINETUNED_SEEDS if is_profile and seeds is None and not freeze else None,
     )
 
 
@@ -177,5 +180,7 @@ def _with_weights(choices: Sequence[Choice], is_demo: bool) -> list[Choice]:
             if not is_demo:
                 raise
             offline = error
-            found.append(replace(choice, start=RandomStart(0)))
+            fallback = replace(choice, start=RandomStart(0))
+            if fallback.label not in {other.label for other in [*found, *choices]}:
+                found.append(fallback)
     return found

@@ -26,7 +26,7 @@ from xzoo.model.classifier import Classifier
 from xzoo.model.weights import LoadedWeights
 from xzoo.runs.result import Cell
 from xzoo.train import features, standardise
-from xzoo.train.device import Device
+from xzoo.train.device import Device, choose
 from xzoo.train.learner import HeadOnFeatures, Learner, WholeNetwork
 from xzoo.train.loop import Batched
 from xzoo.train.objective import num_outputs
@@ -58,16 +58,17 @@ class Bench:
     learner: Learner
     split: Split
     training: Batched
-    ordered: Callable[[str], Iterator[tuple[Tensor, Tensor]]]
+    ordered: Callable[[NDArray[np.int64]], Iterator[tuple[Tensor, Tensor]]]
     logits_of: Callable[[Tensor], Tensor]
     labels_N: NDArray[np.int64]
+    feature_seconds: float = 0.0
     prepare_seconds: float = 0.0
     spent: Counter[str] = field(default_factory=Counter)
 
     def predictions(self, split: str) -> Predictions:
         """Return the predictions of a split, in eval mode, and count their time."""
         self.classifier.network.eval()
-        found = predict(self.logits_of, self.ordered(split), self.device)
+        found = predict(self.logits_of, self.ordered(getattr(self.split, split)), self.device)
         self.spent[split] += found.seconds  # type: ignore[assignment]
         return found
 
@@ -81,9 +82,10 @@ class Bench:
 def lay_out(prepared: Prepared, cell: Cell, pack: Pack, device: Device) -> Bench:
     """Return everything a cell trains with; features are computed where nothing but the head learns."""
     recipe, strategy = make_recipe(cell.recipe), parse(cell.freeze)
+    device = choose(device.kind, recipe.precision)
     preprocess = input_of(prepared.choice, recipe)
     view = view_of(pack, preprocess, recipe)
-    split = draw(pack.labels_N, pack.splits_N, pack.groups_N, msgspec.convert(cell.split, SplitRule), cell.seed)
+    split = draw(pack.labels_N, pack.splits_N, pack.together_N, msgspec.convert(cell.split, SplitRule), cell.seed)
     classifier = build(prepared, len(pack.classes), recipe, cell.seed, preprocess, device)
 
     def images(indices: NDArray[np.int64], augment: str = "none", batch_size: int = recipe.batch_size) -> Batches:
@@ -104,11 +106,11 @@ def lay_out(prepared: Prepared, cell: Cell, pack: Pack, device: Device) -> Bench
             **laid,
             learner=WholeNetwork(classifier),
             training=training,
-            ordered=lambda name: images(getattr(split, name)).ordered(),
+            ordered=lambda indices: images(indices).ordered(),
             logits_of=classifier,
         )
     every = images(np.arange(len(pack)), batch_size=64)
-    kept = features.compute(classifier, every, device, body=prepared.body, pack=pack.key)
+    kept, seconds = features.compute(classifier, every, device, body=prepared.body, pack=pack.key)
     features_N, labels_N = torch.from_numpy(np.array(kept)).to(device.kind), torch.from_numpy(pack.labels_N).to(device.kind)
     training_features_N = features_N[torch.from_numpy(split.train).to(device.kind)]
     learner = HeadOnFeatures(classifier, standardise.fit(training_features_N, classifier.head))
@@ -120,8 +122,9 @@ def lay_out(prepared: Prepared, cell: Cell, pack: Pack, device: Device) -> Bench
         **laid,
         learner=learner,
         training=stored(split.train) if recipe.augment == "none" else features.LiveFeatures(classifier, training, device),
-        ordered=lambda name: stored(getattr(split, name)).ordered(),
+        ordered=lambda indices: stored(indices).ordered(),
         logits_of=lambda inputs: learner.outputs(inputs)[0],
+        feature_seconds=seconds,
     )
 
 

@@ -6,7 +6,7 @@ N = images, K = classes
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,7 @@ def compute(
     began = time.perf_counter()
     device.reset_peak_memory()
     bench = lay_out(prepared, cell, pack, device)
+    device = bench.device
     network, owners = bench.classifier.network, bench.classifier.tensor_owner
     compute_loss = objective(bench.recipe, bench.labels_N[bench.split.train], len(pack.classes), device.kind)
     _preflight(bench, compute_loss)
@@ -79,7 +80,7 @@ def compute(
             learning_params=sum(p.numel() for owner in learning for p in bench.classifier.parameters_of(owner)),
             epochs=len(curves),
             best_epoch=best if bench.recipe.keep == "best" else len(curves) - 1,
-            seconds=Seconds(bench.prepare_seconds, sum(r.seconds for r in curves), bench.spent["val"], bench.spent["test"]),
+            seconds=_seconds(bench, curves),
             peak_memory_mb=device.peak_memory_mb(),
             curves=tuple(curves),
             train=_measured(bench, "train", found["train"], pack, positive),
@@ -97,13 +98,20 @@ def compute(
     )
 
 
+def _seconds(bench: Bench, curves: Sequence[EpochRecord]) -> Seconds:
+    trained = sum(record.seconds for record in curves)
+    return Seconds(bench.prepare_seconds, trained, bench.spent["val"], bench.spent["test"], bench.feature_seconds)
+
+
 def _preflight(bench: Bench, compute_loss: Objective) -> None:
-    """Try the first and the last phase on two images."""
-    inputs, labels_B = next(bench.ordered("train"))
+    """Try the first and the last phase on two images, of the lowest and of the highest class."""
+    train = bench.split.train
+    labels_N = bench.labels_N[train]
+    inputs, labels_B = next(bench.ordered(train[[labels_N.argmin(), labels_N.argmax()]]))
     stages, epochs = bench.classifier.stages, bench.recipe.epochs
     phases = [bench.strategy.rates(stages, epoch, epochs) for epoch in (0, epochs - 1)]
     for rates in phases if phases[0] != phases[1] else phases[:1]:
-        preflight(bench.learner, inputs[:2], labels_B[:2], compute_loss, rates, bench.device)
+        preflight(bench.learner, inputs, labels_B, compute_loss, rates, bench.device)
 
 
 def _is_better(record: EpochRecord, best: EpochRecord) -> bool:
@@ -121,7 +129,7 @@ def failed(cell: Cell, kind: str, text: str, remedy: str) -> CellResult:
 
 def _measured(bench: Bench, split: str, found: Predictions, pack: Pack, positive: str | None) -> Metrics:
     train_labels_N, seed, indices_N = bench.labels_N[bench.split.train], bench.cell.seed, getattr(bench.split, split)
-    groups_N = np.array([str(pack.groups_N[index]) for index in indices_N])
+    groups_N = np.array([pack.groups_N[index] or f"alone {index}" for index in indices_N])
     return measure(
         found.probabilities_NK,
         found.labels_N,

@@ -16,13 +16,13 @@ from xzoo.compare.bench import Prepared, build, input_of, view_of
 from xzoo.compare.cell import Output, compute, failed
 from xzoo.compare.plan import Plan
 from xzoo.data.batches import Batches
-from xzoo.errors import PreflightError, StorageError, XzooError
+from xzoo.errors import CellError, PluginError, PreflightError, StorageError, UsageError, XzooError
 from xzoo.evaluate.latency import time_batches
 from xzoo.model import cost, fetch, weights
 from xzoo.model.heads import seeded
 from xzoo.runs.result import BackboneFacts, Cell, CellResult, EpochRecord
 from xzoo.runs.store import RunFolder
-from xzoo.train.device import Device
+from xzoo.train.device import Device, choose
 from xzoo.train.features import body_key
 from xzoo.train.recipe import make as make_recipe
 from xzoo.zoo.spec import Choice, FileStart, RandomStart, Weights
@@ -112,12 +112,12 @@ def _backbone(
     prepared: Prepared | Exception
     try:
         prepared = prepare(choice)
-        if folder.facts(choice.label) is None:
-            folder.write_facts(choice.label, measure_facts(prepared, plan, cells[0], device))
     except StorageError:
         raise
     except Exception as error:
         prepared = error
+    else:
+        _keep_facts(plan, folder, device, prepared, cells)
     for cell in cells if do_train else ():
         folder.drop_cell(cell.id)
         yield CellStarted(cell, places[cell.id], len(plan.cells))
@@ -145,6 +145,16 @@ def _cell(plan: Plan, folder: RunFolder, device: Device, prepared: Prepared, cel
         return result
 
 
+def _keep_facts(plan: Plan, folder: RunFolder, device: Device, prepared: Prepared, cells: Sequence[Cell]) -> None:
+    """Measure the backbone as the first cell has it that can; a cell that cannot says so itself."""
+    if folder.facts(prepared.choice.label) is not None:
+        return
+    for cell in cells:
+        with contextlib.suppress(CellError, PluginError, UsageError, RuntimeError):
+            folder.write_facts(prepared.choice.label, measure_facts(prepared, plan, cell, device))
+            return
+
+
 def keep(plan: Plan, folder: RunFolder, output: Output) -> None:
     """Write a cell's output; of the seeds of a contender that trains its body only the best by validation keeps its tensors."""
     result = output.result
@@ -163,6 +173,7 @@ def keep(plan: Plan, folder: RunFolder, output: Output) -> None:
 def measure_facts(prepared: Prepared, plan: Plan, cell: Cell, device: Device) -> BackboneFacts:
     """Return parameters, GMACs with the published head, and the latency of the network as this data needs it."""
     choice, recipe, pack = prepared.choice, make_recipe(cell.recipe), plan.pack
+    device = choose(device.kind, recipe.precision)
     preprocess = input_of(choice, recipe)
     classifier = build(prepared, len(pack.classes), recipe, cell.seed, preprocess, device)
     view = view_of(pack, preprocess, recipe)

@@ -24,6 +24,7 @@ def of_run(plan: Plan, results: Sequence[CellResult]) -> tuple[Finding, ...]:
         *_random_demo(plan),
         *_watched(plan),
         *_mixed(results),
+        *_by_patient(plan, results),
         *plan.pack.repairs,
     ]
     return tuple(sorted(found, key=lambda finding: ("error", "warning", "info").index(finding.severity)))
@@ -59,7 +60,8 @@ def _guessing(results: Sequence[CellResult]) -> list[Finding]:
 
 
 def _not_learning(plan: Plan, results: Sequence[CellResult]) -> list[Finding]:
-    bound = NEAR_UNLEARNT * math.log(len(plan.pack.classes))
+    num_classes = len(plan.pack.classes)
+    smoothing = {cell.id: cell.recipe.get("label_smoothing", 0.0) for cell in plan.cells}
     return [
         Finding(
             "not-learning",
@@ -69,8 +71,15 @@ def _not_learning(plan: Plan, results: Sequence[CellResult]) -> list[Finding]:
             "raise or lower lr, train longer, or check that labels belong to their images",
         )
         for result in results
-        if result.curves and result.curves[-1].train_loss >= bound
+        if result.curves and result.curves[-1].train_loss >= _unlearnt(num_classes, smoothing.get(result.id, 0.0))
     ]
+
+
+def _unlearnt(num_classes: int, smoothing: float) -> float:
+    """Return the loss from which nothing counts as learnt: near ln K, above the floor that label smoothing sets."""
+    shares = [1 - smoothing + smoothing / num_classes, *[smoothing / num_classes] * (num_classes - 1)]
+    floor = -sum(share * math.log(share) for share in shares if share > 0)
+    return floor + NEAR_UNLEARNT * (math.log(num_classes) - floor)
 
 
 def _lagging_batch_norm(results: Sequence[CellResult]) -> list[Finding]:
@@ -107,6 +116,13 @@ def _is_asked_for(choice: Choice) -> bool:
     """Whether a random start is what was asked for: in words (`alexnet@random`), or because nothing else is published."""
     written = choice.reference.weights if choice.reference else ""
     return not choice.backbone.weights or written.partition(":")[0] == "random"
+
+
+def _by_patient(plan: Plan, results: Sequence[CellResult]) -> list[Finding]:
+    if not any(plan.pack.groups_N) or len({result.contender for result in results}) < 2:
+        return []
+    text = "intervals of single contenders count patients, but comparisons treat images of one patient as independent"
+    return [Finding("pairs-by-image", "warning", f"{text}: their p-values are too small", "believe small differences less")]
 
 
 def _mixed(results: Sequence[CellResult]) -> list[Finding]:

@@ -72,7 +72,7 @@ def conclude(plan: Plan, folder: RunFolder, environment: Mapping[str, Any]) -> O
     chosen = standings.recommend(ranked, on_val, findings.guessing(results))
     return Outcome(
         run=str(folder.path),
-        dataset=dataset(plan),
+        dataset={**dataset(plan), "test_looks": sum(_looks(plan, result) for result in results)},
         recipe=plan.cells[0].recipe,
         environment=environment,
         backbones=facts,
@@ -85,10 +85,10 @@ def conclude(plan: Plan, folder: RunFolder, environment: Mapping[str, Any]) -> O
 
 
 def dataset(plan: Plan) -> dict[str, Any]:
-    """Return what the data is: classes, the first cell's splits and where they came from, and how often test was looked at."""
+    """Return what the data is: classes, and the first cell's splits and where they came from."""
     pack, cell = plan.pack, plan.cells[0]
     rule = SplitRule(tuple(cell.split["fractions"]), cell.split["pool"], cell.split["seed"], cell.split["train_size"])
-    split = draw(pack.labels_N, pack.splits_N, pack.groups_N, rule, cell.seed, classes=pack.classes)
+    split = draw(pack.labels_N, pack.splits_N, pack.together_N, rule, cell.seed, classes=pack.classes)
     return {
         "name": pack.name,
         "pack": pack.key,
@@ -99,5 +99,9 @@ def dataset(plan: Plan) -> dict[str, Any]:
         "splits": {name: len(getattr(split, name)) for name in ("train", "val", "test")},
         "drawn": [name for name, origin in split.origin.items() if "drawn" in origin],
         "first_line": first_line(split),
-        "test_looks": "one per cell, after training" if not plan.watch_test else "after every epoch of every cell",
     }
+
+
+def _looks(plan: Plan, result: CellResult) -> int:
+    """Count how often a cell looked at the test split: once when it was done, and after each epoch where test was watched."""
+    return 0 if result.status != "done" else 1 + (result.epochs or 0) * plan.watch_test

@@ -98,8 +98,12 @@ def make(  # noqa: PLR0913 - what a plan rests on
     watch_test: bool = False,
     keep: str = "best",
     is_demo: bool = False,
+    tuned_seeds: int | None = None,
 ) -> Plan:
-    """Return the plan of these choices under these strategies, seeds and variations. Raises UsageError."""
+    """Return the plan of these choices under these strategies, seeds and variations. Raises UsageError.
+
+    `tuned_seeds` bounds the seeds of contenders that are not frozen, as the demo does to fit the minute.
+    """
     labels = [choice.label for choice in choices]
     if len(set(labels)) != len(labels):
         raise UsageError(f"a backbone is named twice: {', '.join(labels)}", "name each once")
@@ -110,7 +114,7 @@ def make(  # noqa: PLR0913 - what a plan rests on
         for choice in choices
         for variation in varied
         for strategy in (freeze or _default_freeze(choice))
-        for seed in (seeds[:DEMO_FINETUNED_SEEDS] if is_demo and not freeze and strategy != "frozen" else seeds)
+        for seed in (seeds if strategy == "frozen" else seeds[:tuned_seeds])
     ]
     if len({cell.id.rpartition("-")[2] for cell in cells}) != len(cells):
         raise UsageError("the same cell is asked for twice", "name each strategy, seed and value once")
@@ -129,7 +133,9 @@ def make(  # noqa: PLR0913 - what a plan rests on
 
 def _default_freeze(choice: Choice) -> tuple[str, ...]:
     from_scratch = isinstance(choice.start, RandomStart) and not choice.backbone.weights
-    return ("finetune",) if from_scratch else ("frozen", "finetune")
+    usual = ("finetune",) if from_scratch else ("frozen", "finetune")
+    own = choice.backbone.freeze
+    return usual if own in {"frozen", "finetune"} else (*usual, own)
 
 
 def _cell(choice: Choice, freeze: str, seed: int, variation: Variation, pack: Pack) -> Cell:

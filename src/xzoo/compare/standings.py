@@ -38,7 +38,8 @@ def rank(rows: Sequence[Contender], comparisons: Sequence[Comparison]) -> list[C
 def recommend(rows: Sequence[Contender], comparisons: Sequence[Comparison], guessing: Sequence[str]) -> Recommendation | None:
     """Return the cheapest contender that the best one on validation is not ahead of, or None where all of them may be guessing.
 
-    Cost is compared by GMACs of an image, then by learning parameters, then by training time.
+    Cost is compared by GMACs of an image, then by learning parameters; of equal cost the more accurate is chosen.
+    Time is left out, since it changes from call to call.
     """
     able = [row for row in rows if row.id not in guessing]
     if not able:
@@ -49,7 +50,7 @@ def recommend(rows: Sequence[Contender], comparisons: Sequence[Comparison], gues
         for row in able
         if row.id == best.id or (not is_ahead(comparisons, best.id, row.id) and _is_paired(comparisons, best.id, row.id))
     ]
-    chosen = min(good, key=lambda row: (_cost(row.gmacs), _cost(row.learning_params), _cost(row.seconds)))
+    chosen = min(good, key=lambda row: (_cost(row.gmacs), _cost(row.learning_params), -accuracy(row, "val")))
     shown = f"validation accuracy {accuracy(chosen, 'val'):.3f}"
     if chosen.id == best.id:
         others = len(good) - 1
@@ -80,7 +81,7 @@ def _row(first: Cell, done: Sequence[CellResult], known: BackboneFacts | None) -
         train=_over_seeds([result.train for result in done]),
         val=_over_seeds([result.val for result in done]),
         test=_over_seeds([result.test for result in done]),
-        seconds=statistics.fmean(result.seconds.train for result in done if result.seconds),
+        seconds=statistics.fmean(result.seconds.train + result.seconds.features for result in done if result.seconds),
         gmacs=at,
         params=known.params if known else None,
         learning_params=done[0].learning_params,
@@ -129,8 +130,8 @@ def _is_on_front(row: Contender, rows: Sequence[Contender]) -> bool:
 
 
 def _dominates(a: Contender, b: Contender) -> bool:
-    """Whether `a` is at least as accurate on validation, cheap and quick to train as `b`, and better in one of them."""
-    of_a, of_b = ((accuracy(row, "val"), -_cost(row.gmacs), -_cost(row.seconds)) for row in (a, b))
+    """Whether `a` is as accurate on validation as `b` with as few operations and learnt parameters, and better in one."""
+    of_a, of_b = ((accuracy(row, "val"), -_cost(row.gmacs), -_cost(row.learning_params)) for row in (a, b))
     return all(x >= y for x, y in zip(of_a, of_b, strict=True)) and of_a != of_b
 
 

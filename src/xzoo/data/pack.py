@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from xzoo.runs.result import Finding
 
 # N = images, C = channels, H, W = pixels
 
+_FEWEST_DISTINCT = 5
+"""Distinct images that each class needs for copies to be kept together: with fewer there is nothing left to draw from."""
+
 _FORMAT = f"xzoo.pack/1 pillow {PIL.__version__} shorter side {LONGEST_SHORT_SIDE}"
 
 
@@ -30,7 +34,8 @@ _FORMAT = f"xzoo.pack/1 pillow {PIL.__version__} shorter side {LONGEST_SHORT_SID
 class Pack:
     """Every image of a dataset, decoded, each at its own size, its shorter side at most 512 pixels.
 
-    `num_channels` is 3 if any image has colour. `white` is the 16-bit value that became 255, None without such images.
+    `num_channels` is 3 if any image has colour. `together_N` names what a drawn split keeps on one side: patients, or copies.
+     `white` is the 16-bit value that became 255, None without such images.
     `num_decoded` counts the decodes of the call that made this value: all or none.
     """
 
@@ -41,6 +46,7 @@ class Pack:
     labels_N: NDArray[np.int64]
     splits_N: tuple[str | None, ...]
     groups_N: tuple[str | None, ...]
+    together_N: tuple[str | None, ...]
     ids_N: tuple[str, ...]
     num_channels: int
     shapes_N3: NDArray[np.int64]
@@ -130,6 +136,7 @@ def _pack(source: Source, key: str, folder: Path, index: dict[str, Any], num_dec
         labels_N=np.array([item.label for item in source.items], dtype=np.int64),
         splits_N=tuple(item.split for item in source.items),
         groups_N=tuple(item.group for item in source.items),
+        together_N=_together(source),
         ids_N=tuple(item.id for item in source.items),
         num_channels=int(shapes_N3[:, 2].max()),
         shapes_N3=shapes_N3,
@@ -139,6 +146,17 @@ def _pack(source: Source, key: str, folder: Path, index: dict[str, Any], num_dec
         starts_N=np.concatenate([[0], ends[:-1]]),
         white=index.get("white"),
     )
+
+
+def _together(source: Source) -> tuple[str | None, ...]:
+    """Return what a drawn boundary must not separate: patients where they are known, else byte-identical copies."""
+    if any(item.group is not None for item in source.items) or not source.digests:
+        return tuple(item.group for item in source.items)
+    distinct = {(item.label, digest) for item, digest in zip(source.items, source.digests, strict=True)}
+    if min(Counter(label for label, _ in distinct).values()) < _FEWEST_DISTINCT:
+        return (None,) * len(source.items)
+    count = Counter(source.digests)
+    return tuple(f"copies {digest}" if count[digest] > 1 else None for digest in source.digests)
 
 
 def _read_index(folder: Path) -> dict[str, Any] | None:

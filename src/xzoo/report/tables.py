@@ -135,6 +135,7 @@ def recommendation_line(outcome: Outcome) -> str:
 def _seconds_note() -> str:
     return textwrap.fill(
         "Accuracy with its 95% interval (from the number of images), ± the deviation between seeds. Ranked on validation "
-        "alone; those that cannot be told apart share a rank. * nothing else is as accurate, as small and as quick to train.",
+        "alone; those that cannot be told apart share a rank. * nothing else is as accurate with as few operations and "
+        "learnt parameters. Train s includes the features that frozen cells share.",
         WIDTH,
     )

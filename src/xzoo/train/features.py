@@ -6,6 +6,7 @@ N = images, B = images in a batch, D = features
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -74,21 +75,25 @@ class LiveFeatures:
             yield _features(self.classifier, images_BCHW, self.device), labels_B
 
 
-def compute(classifier: Classifier, images: Batches, device: Device, *, body: str, pack: str) -> NDArray[np.float32]:
-    """Return features (N,D) or (N,D,H,W) of all images, from the cache where they are there.
+def compute(
+    classifier: Classifier, images: Batches, device: Device, *, body: str, pack: str
+) -> tuple[NDArray[np.float32], float]:
+    """Return features (N,D) or (N,D,H,W) of all images, from the cache where they are there, and the seconds they took.
 
     `body` identifies the network and its weights (see `body_key`), `pack` the images.
     """
     folder = cache.root() / "features" / _key(images, device, body, pack)
     if not durable.is_whole(folder):
+        began = time.perf_counter()
         classifier.network.eval()
         parts = [_features(classifier, images_BCHW, device).float().cpu().numpy() for images_BCHW, _ in images.ordered()]
         with durable.new_folder(folder) as temporary:
             np.save(temporary / "features.npy", np.concatenate(parts))
+            np.save(temporary / "seconds.npy", np.float64(time.perf_counter() - began))
         cache.trim(keep=(folder,))
     cache.touch(folder)
     loaded: NDArray[np.float32] = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
-    return loaded
+    return loaded, float(np.load(folder / "seconds.npy", allow_pickle=False))
 
 
 def body_key(network: nn.Module, head: str, source: str) -> str:
