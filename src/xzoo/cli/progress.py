@@ -21,7 +21,7 @@ def follow(events: Iterator[Event], plan: Plan, first_line: str, folder: str) ->
     """Use up the events and show them; the first line says which images train, validate and test."""
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     console.print(first_line)
-    console.print(f"{len(plan.cells)} cells, kept in {folder}")
+    console.print(f"{len(plan.cells)} cell{'s' * (len(plan.cells) > 1)}, kept in {folder}")
     if console.is_terminal:
         _live(events, plan, console)
         return
@@ -61,7 +61,7 @@ def _live(events: Iterator[Event], plan: Plan, console: Console) -> None:
     worked = 0
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[note]}"))
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=total, note="")
+        task = progress.add_task("preparing", total=total, note="")
         for event in events:
             if isinstance(event, CellStarted):
                 progress.update(task, description=escape(line_of(event)))

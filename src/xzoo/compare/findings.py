@@ -66,8 +66,8 @@ def _not_learning(plan: Plan, results: Sequence[CellResult]) -> list[Finding]:
         Finding(
             "not-learning",
             "warning",
-            f"{result.contender}, seed {result.seed}: the training loss ended at {result.curves[-1].train_loss:.3f}, near "
-            f"ln {len(plan.pack.classes)} = {math.log(len(plan.pack.classes)):.3f}, which guessing gives",
+            f"{result.contender}, seed {result.seed}: the training loss ended at {result.curves[-1].train_loss:.3f}, "
+            f"where guessing gives about ln {len(plan.pack.classes)} = {math.log(len(plan.pack.classes)):.3f}",
             "raise or lower lr, train longer, or check that labels belong to their images",
         )
         for result in results

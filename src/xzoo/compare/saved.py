@@ -120,7 +120,7 @@ def _contender(folder: RunFolder, cells: Sequence[Cell], asked: str | None) -> s
         return names[0]
     outcome = folder.outcome(_Recommending)
     if outcome is None or outcome.recommendation is None:
-        raise UsageError(f"{folder.path} recommends no contender", f"name one; {known}")
+        raise UsageError(f"{folder.path} recommends no contender", f"name one with --contender; {known}")
     return outcome.recommendation.contender
 
 

@@ -126,10 +126,14 @@ def finding_lines(findings: Sequence[Finding]) -> str:
 
 
 def recommendation_line(outcome: Outcome) -> str:
-    """Return which contender to use and why, or why none is named."""
+    """Return which contender to use and why, or why none is named; contenders without a finished cell are counted."""
+    missing = {cell.contender for cell in outcome.failed} - {row.id for row in outcome.contenders}
+    failed = f" {len(missing)} more could not be computed and have no part in this." if missing else ""
+    if not outcome.contenders:
+        return "No recommendation: no cell could be computed."
     if outcome.recommendation is None:
-        return "No recommendation: no contender can be told from guessing on validation."
-    return textwrap.fill(f"Use {outcome.recommendation.contender}: {outcome.recommendation.reason}.", WIDTH)
+        return textwrap.fill(f"No recommendation: no contender can be told from guessing on validation.{failed}", WIDTH)
+    return textwrap.fill(f"Use {outcome.recommendation.contender}: {outcome.recommendation.reason}.{failed}", WIDTH)
 
 
 def _seconds_note() -> str:

@@ -21,6 +21,8 @@ from xzoo.data.batches import Batches, chunks, shuffled
 from xzoo.model.classifier import Classifier
 from xzoo.train.device import Device
 
+_FORMAT = "xzoo.features/2: features.npy and seconds.npy"
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureBatches:
@@ -112,6 +114,6 @@ def _features(classifier: Classifier, images_BCHW: Tensor, device: Device) -> Te
 
 
 def _key(images: Batches, device: Device, body: str, pack: str) -> str:
-    words = [body, pack, images.view.key, repr(images.preprocess), len(images.indices), images.batch_size]
+    words = [_FORMAT, body, pack, images.view.key, repr(images.preprocess), len(images.indices), images.batch_size]
     words += [device.kind, device.precision, device.threads, torch.__version__]
     return hashlib.sha256("\n".join(map(str, words)).encode()).hexdigest()[:32]
