@@ -183,15 +183,15 @@ def measure_facts(prepared: Prepared, plan: Plan, cell: Cell, device: Device) ->
         images_BCHW, _ = next(Batches(view, pack.labels_N, indices, preprocess, max(2, batch), device=device.kind).ordered())
         latency.append(time_batches(classifier.network, images_BCHW, precision=device.precision, budget_s=budget_s, max_n=max_n))
     auxiliary = [one.path for one in choice.backbone.auxiliary]
-    loaded = prepared.loaded
+    loaded, gmacs_at = prepared.loaded, _gmacs_at(prepared, plan)
     start = {"name": choice.weights_name, "licence": loaded.licence, "sha256": loaded.sha256, "source": loaded.source}
     return BackboneFacts(
         params=cost.count_params(prepared.network, exclude=auxiliary),
         params_with_auxiliary=cost.count_params(prepared.network),
-        gmacs=cost.gmacs(prepared.network, preprocess.shape, preprocess.num_channels),
+        gmacs=gmacs_at[str(recipe.size)],
         size=preprocess.shape,
         weights={**start, "body": body_key(prepared.network, choice.backbone.head.path, "")},
-        gmacs_at=_gmacs_at(prepared, plan),
+        gmacs_at=gmacs_at,
         latency=tuple(latency),
         origin=choice.origin,
     )
