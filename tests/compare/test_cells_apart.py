@@ -10,7 +10,10 @@ import pytest
 
 import xzoo
 from xzoo.compare.api import compare
+from xzoo.compare.bench import Prepared
+from xzoo.compare.experiment import prepare
 from xzoo.data.source import Arrays, arrays
+from xzoo.zoo.spec import Choice, RandomStart
 
 QUICK: dict[str, Any] = {"epochs": 1, "batch_size": 4}
 
@@ -44,3 +47,17 @@ def test_operations_are_counted_at_each_contenders_size(tiny: xzoo.Backbone, dat
     assert small.gmacs is not None
     assert large.gmacs is not None
     assert large.gmacs > 3 * small.gmacs
+
+
+def test_a_body_is_known_by_its_tensors_and_by_its_code(tiny: xzoo.Backbone, tmp_path: Path) -> None:
+    def prepared(origin: str, start: int = 0) -> Prepared:
+        return prepare(Choice(tiny, RandomStart(start), origin=origin, name="tiny"))
+
+    file = tmp_path / "net.py"
+    file.write_text("# one\n")
+    first, again = prepared(str(file)), prepared(str(file))
+    file.write_text("# two\n")
+    edited, elsewhere, other_start = prepared(str(file)), prepared("rival 1.0"), prepared("rival 1.0", start=1)
+    assert first.body == again.body
+    assert len({one.body for one in (first, edited, elsewhere, other_start, prepared("python"), prepared("python"))}) == 6
+    assert first.tensors == edited.tensors == elsewhere.tensors != other_start.tensors

@@ -16,7 +16,7 @@ from xzoo.data.pack import Pack, make_view
 from xzoo.model.classifier import Classifier
 from xzoo.train import features
 from xzoo.train.device import Device
-from xzoo.train.features import FeatureBatches, LiveFeatures, body_key
+from xzoo.train.features import FeatureBatches, LiveFeatures, tensors_key
 from xzoo.train.learner import HeadOnFeatures, Learner, WholeNetwork
 from xzoo.train.loop import train
 from xzoo.train.objective import objective
@@ -95,16 +95,15 @@ def test_what_could_change_a_feature_is_part_of_its_key(
 
 def test_the_key_of_a_body_tells_every_tensor_but_the_heads(tiny: xzoo.Backbone) -> None:
     network = tiny.build()
-    key = body_key(network, "9", "source")
-    assert body_key(network, "9", "other") != key
+    key = tensors_key(network, "9")
     for name, tensor in network.state_dict().items():
         kept = tensor.clone()
         tensor.view(-1)[-1] += 1
-        assert (body_key(network, "9", "source") == key) == name.startswith("9.")
+        assert (tensors_key(network, "9") == key) == name.startswith("9.")
         tensor.copy_(kept)
-    assert body_key(network, "9", "source") == key
+    assert tensors_key(network, "9") == key
     network.set_submodule("2", nn.GELU())
-    assert body_key(network, "9", "source") != key
+    assert tensors_key(network, "9") != key
 
 
 def stored(images: Batches, classifier: Classifier, device: Device) -> FeatureBatches:

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from xzoo.data import split as splits
 from xzoo.data.batches import Batches
 from xzoo.data.pack import Pack, View, make_view
-from xzoo.data.split import Split, SplitRule, draw
+from xzoo.data.split import Split
 from xzoo.errors import PreflightError
 from xzoo.evaluate.predictions import Predictions, predict
 from xzoo.model import classifier as classifiers
@@ -38,11 +38,15 @@ from xzoo.zoo.strategies import Strategy, parse
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A backbone with its weights, ready to be copied for each of its cells. `body` identifies its tensors and code."""
+    """A backbone with its weights, ready to be copied for each of its cells.
+
+    `tensors` identifies its structure and every tensor outside its head, `body` these and its code.
+    """
 
     choice: Choice
     network: nn.Module
     loaded: LoadedWeights
+    tensors: str
     body: str
 
 
@@ -85,7 +89,7 @@ def lay_out(prepared: Prepared, cell: Cell, pack: Pack, device: Device) -> Bench
     device = choose(device.kind, recipe.precision)
     preprocess = input_of(prepared.choice, recipe)
     view = view_of(pack, preprocess, recipe)
-    split = draw(pack.labels_N, pack.splits_N, pack.together_N, msgspec.convert(cell.split, SplitRule), cell.seed)
+    split = splits.draw(pack.labels_N, pack.splits_N, pack.together_N, splits.read(cell.split), cell.seed)
     classifier = build(prepared, len(pack.classes), recipe, cell.seed, preprocess, device)
 
     def images(indices: NDArray[np.int64], augment: str = "none", batch_size: int = recipe.batch_size) -> Batches:

@@ -73,34 +73,35 @@ def compute(
     bench.classifier.restore(kept)
     bench.learner.finish()
     found = {split: bench.predictions(split) for split in SPLITS}
-    yield Output(
-        CellResult(
-            **_identity(cell),
-            status="done",
-            learning_params=sum(p.numel() for owner in learning for p in bench.classifier.parameters_of(owner)),
-            epochs=len(curves),
-            best_epoch=best if bench.recipe.keep == "best" else len(curves) - 1,
-            seconds=_seconds(bench, curves),
-            peak_memory_mb=device.peak_memory_mb(),
-            curves=tuple(curves),
-            train=_measured(bench, "train", found["train"], pack, positive),
-            val=_measured(bench, "val", found["val"], pack, positive),
-            test=_measured(bench, "test", found["test"], pack, positive),
-            proof=proof,
-            steps_below_resolution=still,
-            fit=read_fit(curves),
-            splits={name: len(getattr(bench.split, name)) for name in SPLITS},
-            precision=device.precision,
-            environment=environment(device),
-        ),
-        _arrays(bench.split, found),
-        {name: tensor.numpy() for name, tensor in bench.classifier.learnt(learning).items()},
+    result = CellResult(
+        **_identity(cell),
+        **_training(bench, curves, learning),
+        train=_measured(bench, "train", found["train"], pack, positive),
+        val=_measured(bench, "val", found["val"], pack, positive),
+        test=_measured(bench, "test", found["test"], pack, positive),
+        status="done",
+        best_epoch=best if bench.recipe.keep == "best" else len(curves) - 1,
+        proof=proof,
+        steps_below_resolution=still,
     )
+    learnt = {name: tensor.numpy() for name, tensor in bench.classifier.learnt(learning).items()}
+    yield Output(result, _arrays(bench.split, found), learnt)
 
 
-def _seconds(bench: Bench, curves: Sequence[EpochRecord]) -> Seconds:
+def _training(bench: Bench, curves: Sequence[EpochRecord], learning: set[str]) -> dict[str, Any]:
+    """Return what the result says of the training itself: its length, times, memory, curves and surroundings."""
     trained = sum(record.seconds for record in curves)
-    return Seconds(bench.prepare_seconds, trained, bench.spent["val"], bench.spent["test"], bench.feature_seconds)
+    return {
+        "learning_params": sum(p.numel() for owner in learning for p in bench.classifier.parameters_of(owner)),
+        "epochs": len(curves),
+        "seconds": Seconds(bench.prepare_seconds, trained, bench.spent["val"], bench.spent["test"], bench.feature_seconds),
+        "peak_memory_mb": bench.device.peak_memory_mb(),
+        "curves": tuple(curves),
+        "fit": read_fit(curves),
+        "splits": {name: len(getattr(bench.split, name)) for name in SPLITS},
+        "precision": bench.device.precision,
+        "environment": environment(bench.device),
+    }
 
 
 def _preflight(bench: Bench, compute_loss: Objective) -> None:

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from xzoo.compare.history import read_cells
-from xzoo.data.split import SplitRule, describe
+from xzoo.data import split as splits
 from xzoo.runs.result import Cell, CellResult, Measure
 from xzoo.runs.store import RunFolder
 from xzoo.statistics.paired import newcombe_paired_difference
@@ -116,7 +115,7 @@ def _facts(run: _Run) -> dict[tuple[str, str], Any]:
     facts["data", "positive"] = run.plan.get("positive")
     for split in ("train", "val", "test"):
         facts["data", split] = _one_or_all(result.splits[split] for result in run.results if result.splits)
-    facts["split", "rule"] = _one_or_all(describe(msgspec.convert(cell.split, SplitRule)) for cell in cells)
+    facts["split", "rule"] = _one_or_all(splits.describe(splits.read(cell.split)) for cell in cells)
     for name in sorted({name for cell in cells for name in cell.recipe}):
         facts["recipe", name] = _one_or_all(cell.recipe.get(name) for cell in cells)
     for label in dict.fromkeys(f"{cell.backbone}@{cell.weights}" for cell in cells):

@@ -23,7 +23,7 @@ from xzoo.model.heads import seeded
 from xzoo.runs.result import BackboneFacts, Cell, CellResult, EpochRecord
 from xzoo.runs.store import RunFolder
 from xzoo.train.device import Device, choose
-from xzoo.train.features import body_key
+from xzoo.train.features import tensors_key
 from xzoo.train.recipe import make as make_recipe
 from xzoo.zoo.spec import Choice, FileStart, RandomStart, Weights
 
@@ -66,19 +66,19 @@ def run(plan: Plan, folder: RunFolder, device: Device) -> Iterator[Event]:
 
     Raises WeightsError before any cell where a file of weights is not what it should be, and StorageError.
     """
-    for choice in plan.choices.values():
-        if not all(folder.has(cell.id) for cell in plan.cells if f"{cell.backbone}@{cell.weights}" == choice.label):
-            check_start(choice)
+    missing = {cell.id for cell in plan.cells if not folder.has(cell.id)}
+    for label in dict.fromkeys(_label(cell) for cell in plan.cells if cell.id in missing):
+        check_start(plan.choices[label])
     folder.write_plan(plan.described())
     places = {cell.id: place for place, cell in enumerate(plan.cells, 1)}
-    for label, group in itertools.groupby(plan.cells, key=lambda cell: f"{cell.backbone}@{cell.weights}"):
+    for label, group in itertools.groupby(plan.cells, key=_label):
         cells = list(group)
-        missing = [cell for cell in cells if not folder.has(cell.id)]
+        todo = [cell for cell in cells if cell.id in missing]
         for cell in cells:
-            if cell not in missing and (result := folder.cell(cell.id)):
+            if cell.id not in missing and (result := folder.cell(cell.id)):
                 yield CellEnded(result, places[cell.id], len(plan.cells), was_kept=True)
-        if missing or folder.facts(label) is None:
-            yield from _backbone(plan, folder, device, plan.choices[label], missing or cells[:1], places, do_train=bool(missing))
+        if todo or folder.facts(label) is None:
+            yield from _backbone(plan, folder, device, plan.choices[label], todo or cells[:1], places, do_train=bool(todo))
 
 
 def prepare(choice: Choice) -> Prepared:
@@ -87,7 +87,8 @@ def prepare(choice: Choice) -> Prepared:
     with seeded(number, "start"):
         network = choice.backbone.build()
     loaded = weights.load(network, choice)
-    return Prepared(choice, network, loaded, body_key(network, choice.backbone.head.path, _source(choice)))
+    tensors = tensors_key(network, choice.backbone.head.path)
+    return Prepared(choice, network, loaded, tensors, hashlib.sha256(f"{_source(choice)}\n{tensors}".encode()).hexdigest())
 
 
 def check_start(choice: Choice) -> None:
@@ -190,7 +191,7 @@ def measure_facts(prepared: Prepared, plan: Plan, cell: Cell, device: Device) ->
         params_with_auxiliary=cost.count_params(prepared.network),
         gmacs=gmacs_at[str(recipe.size)],
         size=preprocess.shape,
-        weights={**start, "body": body_key(prepared.network, choice.backbone.head.path, "")},
+        weights={**start, "body": prepared.tensors},
         gmacs_at=gmacs_at,
         latency=tuple(latency),
         origin=choice.origin,
@@ -205,6 +206,10 @@ def _gmacs_at(prepared: Prepared, plan: Plan) -> dict[str, float]:
             preprocess = input_of(prepared.choice, make_recipe({"size": size}))
             found[str(size)] = cost.gmacs(prepared.network, preprocess.shape, preprocess.num_channels)
     return found
+
+
+def _label(cell: Cell) -> str:
+    return f"{cell.backbone}@{cell.weights}"
 
 
 def _failure(cell: Cell, error: Exception) -> CellResult:

@@ -8,7 +8,7 @@ from typing import Any
 
 from xzoo.compare import findings, standings, verdict
 from xzoo.compare.plan import Plan
-from xzoo.data.split import SplitRule, draw, first_line
+from xzoo.data import split as splits
 from xzoo.errors import UnavailableError
 from xzoo.runs.result import BackboneFacts, CellResult, Comparison, Contender, Finding, Recommendation
 from xzoo.runs.store import RunFolder
@@ -87,8 +87,8 @@ def conclude(plan: Plan, folder: RunFolder, environment: Mapping[str, Any]) -> O
 def dataset(plan: Plan) -> dict[str, Any]:
     """Return what the data is: classes, and the first cell's splits and where they came from."""
     pack, cell = plan.pack, plan.cells[0]
-    rule = SplitRule(tuple(cell.split["fractions"]), cell.split["pool"], cell.split["seed"], cell.split["train_size"])
-    split = draw(pack.labels_N, pack.splits_N, pack.together_N, rule, cell.seed, classes=pack.classes)
+    rule = splits.read(cell.split)
+    split = splits.draw(pack.labels_N, pack.splits_N, pack.together_N, rule, cell.seed, classes=pack.classes)
     return {
         "name": pack.name,
         "pack": pack.key,
@@ -98,7 +98,7 @@ def dataset(plan: Plan) -> dict[str, Any]:
         "images": len(pack),
         "splits": {name: len(getattr(split, name)) for name in ("train", "val", "test")},
         "drawn": [name for name, origin in split.origin.items() if "drawn" in origin],
-        "first_line": first_line(split),
+        "first_line": splits.first_line(split),
     }
 
 

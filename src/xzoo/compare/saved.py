@@ -23,7 +23,6 @@ from xzoo.runs import store
 from xzoo.runs.result import Cell, CellResult, Recommendation
 from xzoo.runs.store import RunFolder
 from xzoo.train.device import choose
-from xzoo.train.features import body_key
 from xzoo.train.recipe import make as make_recipe
 from xzoo.zoo.names import Reference
 from xzoo.zoo.registry import Registry, did_you_mean, start_of
@@ -100,7 +99,7 @@ def rebuild(saved: Saved, backbone: Backbone | Choice | None = None, device: str
     learnt = _read(saved.folder.learnt(saved.cell.id))
     if not _restore(classifier, learnt):
         facts = saved.folder.facts(saved.label)
-        body = body_key(prepared.network, choice.backbone.head.path, "")
+        body = prepared.tensors
         if facts is not None and facts.weights.get("body", body) != body:
             raise UsageError(
                 f"{saved.label} does not start as it did in {saved.folder.path}: its code, its weights or torch changed",

@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from xzoo.compare.verdict import is_ahead
+from xzoo.data import split as splits
 from xzoo.runs.result import BackboneFacts, Cell, CellResult, Comparison, Contender, Measure, Metrics, Recommendation
 
 _MEASURES = tuple(field.name for field in fields(Metrics) if field.name not in {"recall", "confusion", "reasons"})
@@ -76,7 +77,7 @@ def _row(first: Cell, done: Sequence[CellResult], known: BackboneFacts | None) -
         weights=first.weights,
         freeze=first.freeze,
         recipe=first.recipe,
-        split=_split_words(first.split),
+        split=splits.describe(splits.read(first.split)),
         seeds=tuple(result.seed for result in done),
         train=_over_seeds([result.train for result in done]),
         val=_over_seeds([result.val for result in done]),
@@ -113,12 +114,6 @@ def _mean(measures: Sequence[Measure | None]) -> dict[str, Any] | None:
     values = [one.value for one in known]
     spread = statistics.stdev(values) if len(values) > 1 else None
     return {"value": statistics.fmean(values), **ends, "n": known[0].n, "spread": spread, "seeds": len(known)}
-
-
-def _split_words(split: Mapping[str, Any]) -> str:
-    from xzoo.data.split import SplitRule, describe
-
-    return describe(SplitRule(tuple(split["fractions"]), split["pool"], split["seed"], split["train_size"]))
 
 
 def _is_paired(comparisons: Sequence[Comparison], a: str, b: str) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,6 +68,11 @@ def parse(text: str) -> SplitRule:
     except ValueError:
         raise UsageError(f"split {text!r} is not understood", _REMEDY) from None
     return SplitRule(fractions=fractions, pool=pool)
+
+
+def read(stored: Mapping[str, Any]) -> SplitRule:
+    """Return the rule that a cell keeps as plain values."""
+    return msgspec.convert(stored, SplitRule)
 
 
 def describe(rule: SplitRule) -> str:

@@ -82,7 +82,7 @@ def compute(
 ) -> tuple[NDArray[np.float32], float]:
     """Return features (N,D) or (N,D,H,W) of all images, from the cache where they are there, and the seconds they took.
 
-    `body` identifies the network and its weights (see `body_key`), `pack` the images.
+    `body` identifies the network's tensors (see `tensors_key`) and code, `pack` the images.
     """
     folder = cache.root() / "features" / _key(images, device, body, pack)
     if not durable.is_whole(folder):
@@ -98,9 +98,9 @@ def compute(
     return loaded, float(np.load(folder / "seconds.npy", allow_pickle=False))
 
 
-def body_key(network: nn.Module, head: str, source: str) -> str:
-    """Return a hash of a network's structure and of every tensor outside its head; `source` tells what its code is."""
-    digest = hashlib.sha256(f"{source}\n{network}".encode())
+def tensors_key(network: nn.Module, head: str) -> str:
+    """Return a hash of a network's structure and of every tensor outside its head."""
+    digest = hashlib.sha256(str(network).encode())
     for name, tensor in network.state_dict().items():
         if not name.startswith(head + "."):
             digest.update(name.encode())
