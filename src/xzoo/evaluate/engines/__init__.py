@@ -1,0 +1,1 @@
+"""What executes inference: engines behind one protocol, and which of them pays."""

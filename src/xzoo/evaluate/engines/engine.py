@@ -1,0 +1,68 @@
+"""What an engine is, and what it returns.
+
+B = images in a batch, C = channels, H, W = pixels
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from xzoo.train.device import Device
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A network ready to run: images (B,C,H,W) float32, of any B, to a float32 tensor (B,...).
+
+    `precision` is what it computes in, which is not always what was asked for; `detail` says how it was made, and why.
+    """
+
+    run: Callable[[Tensor], Tensor]
+    precision: str
+    detail: str = ""
+
+    def __call__(self, images_BCHW: Tensor) -> Tensor:
+        """Return the network's output for these images."""
+        return self.run(images_BCHW)
+
+
+class Engine(Protocol):
+    """Something that executes inference."""
+
+    name: str
+
+    def missing(self, device: Device) -> tuple[str, str] | None:
+        """Return what keeps it from running on this device, and the remedy; None where it runs."""
+        ...
+
+    def load(self, module: nn.Module, images_BCHW: Tensor, device: Device) -> Loaded:
+        """Return a copy of `module` made ready, conversion and compilation included, for batches as large as `images_BCHW`.
+
+        The images lie on the device, as all later ones do. The module is left as it was.
+        """
+        ...
+
+
+def in_batches(run: Callable[[Tensor], Tensor], batch_size: int) -> Callable[[Tensor], Tensor]:
+    """Return `run`, which takes batches of one size alone, for any number of images: the last batch is filled up with zeros.
+
+    `run` must return memory that its next call leaves alone.
+    """
+
+    def run_any(images_BCHW: Tensor) -> Tensor:
+        if len(images_BCHW) == batch_size:
+            return run(images_BCHW)
+        return torch.cat([_filled(run, part, batch_size) for part in torch.split(images_BCHW, batch_size)])
+
+    return run_any
+
+
+def _filled(run: Callable[[Tensor], Tensor], images_BCHW: Tensor, batch_size: int) -> Tensor:
+    whole_BCHW = torch.zeros_like(images_BCHW[:1]).repeat(batch_size, 1, 1, 1)
+    whole_BCHW[: len(images_BCHW)] = images_BCHW
+    return run(whole_BCHW)[: len(images_BCHW)]
