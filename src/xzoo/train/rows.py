@@ -1,0 +1,144 @@
+"""A tensor per image, kept in the cache as one file of bytes, in the type and memory order in which it was computed.
+
+N = images, B = images in a batch, R = bytes of a row
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xzoo import durable
+from xzoo.data import cache
+from xzoo.errors import StorageError
+
+SHARE = 4
+"""One set of rows may take this part of the cache: a quarter, so that packs and views stay in it."""
+
+_FORMAT = "xzoo.rows/1"
+_BYTES, _FACTS = "rows.bin", "rows.json"
+
+Placed = Iterator[tuple[NDArray[np.int64], Tensor]]
+
+
+class _MadeMeanwhileError(Exception):
+    """Another process has put the same rows in place; never leaves this module."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a row's bytes mean: element type, shape, and distance between neighbours in elements, per dimension."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows on disk, and the seconds that computing them once took."""
+
+    bytes_NR: NDArray[np.uint8]
+    layout: Layout
+    seconds: float
+
+    def take(self, places_B: NDArray[np.int64], device: str) -> Tensor:
+        """Return a copy of these rows (B,...) on the device, laid out in memory as the batch that was computed."""
+        buffer_BR = torch.empty((len(places_B), self.bytes_NR.shape[1]), dtype=torch.uint8, pin_memory=device.startswith("cuda"))
+        np.take(self.bytes_NR, places_B, axis=0, out=buffer_BR.numpy(), mode="clip")  # the other modes copy twice
+        flat_BE = buffer_BR.to(device, non_blocking=True).view(getattr(torch, self.layout.dtype))
+        shape, strides = (len(places_B), *self.layout.shape), (flat_BE.shape[1], *self.layout.strides)
+        return flat_BE.as_strided(shape, strides)
+
+
+def num_bytes(batch: Tensor) -> int:
+    """Return the bytes that one row of a batch takes."""
+    return batch[0].numel() * batch.element_size()
+
+
+def fit(num_rows: int, row_bytes: int) -> bool:
+    """Whether so many rows take no more than their share of the cache."""
+    return num_rows * row_bytes * SHARE <= cache.limit()
+
+
+def kept(words: Sequence[object], num_rows: int, compute: Callable[[], Placed]) -> Rows:
+    """Return the rows that `words` identify, from the cache where they are there; else `compute` yields each place and row once.
+
+    Of several processes that compute the same rows at once, the first to end puts its own in place. Raises StorageError.
+    """
+    key = hashlib.sha256("\n".join(map(str, (_FORMAT, num_rows, *words))).encode()).hexdigest()[:32]
+    folder = cache.root() / "features" / key
+    while True:
+        if not durable.is_whole(folder):
+            _write(folder, num_rows, compute)
+            cache.trim(keep=(folder,))
+        cache.touch(folder)
+        # Another process may evict the folder, or put its own in place, between the look and the opening.
+        with contextlib.suppress(FileNotFoundError):
+            return _read(folder, num_rows)
+
+
+def _write(folder: Path, num_rows: int, compute: Callable[[], Placed]) -> None:
+    began = time.perf_counter()
+    try:
+        with contextlib.suppress(_MadeMeanwhileError), durable.new_folder(folder) as temporary:
+            layout = _fill(temporary / _BYTES, num_rows, compute())
+            facts = {**asdict(layout), "seconds": time.perf_counter() - began}
+            durable.write_bytes(temporary / _FACTS, json.dumps(facts).encode())
+            if durable.is_whole(folder):
+                raise _MadeMeanwhileError
+    except StorageError:
+        # Two processes that put theirs in place in the same instant: one finds the other's.
+        if not durable.is_whole(folder):
+            raise
+
+
+def _fill(path: Path, num_rows: int, placed: Placed) -> Layout:
+    target: np.memmap[tuple[int, int], np.dtype[np.uint8]] | None = None
+    layout: Layout | None = None
+    for places_B, batch in placed:
+        layout = layout or _layout(batch)
+        rows_BR = _bytes(batch, layout)
+        if target is None:
+            target = np.memmap(path, np.uint8, "w+", shape=(num_rows, rows_BR.shape[1]))
+        target[places_B] = rows_BR
+    if target is None or layout is None:
+        raise ValueError("there are no rows to keep")
+    target.flush()
+    return layout
+
+
+def _layout(batch: Tensor) -> Layout:
+    """Return the layout of a batch whose rows lie apart and whole in memory, else that of a contiguous copy."""
+    shape, strides = tuple(batch.shape[1:]), tuple(batch.stride()[1:])
+    order = sorted((stride, size) for stride, size in zip(strides, shape, strict=True) if size > 1)
+    is_dense = all(stride == math.prod(size for _, size in order[:place]) for place, (stride, _) in enumerate(order))
+    if not is_dense or (len(batch) > 1 and batch.stride(0) != math.prod(shape)):
+        strides = torch.empty(shape, device="meta").stride()
+    return Layout(str(batch.dtype).removeprefix("torch."), shape, strides)
+
+
+def _bytes(batch: Tensor, layout: Layout) -> NDArray[np.uint8]:
+    size = math.prod(layout.shape)
+    ordered = torch.empty_strided((len(batch), *layout.shape), (size, *layout.strides), dtype=batch.dtype)
+    ordered.copy_(batch.detach())
+    rows_BR: NDArray[np.uint8] = ordered.as_strided((len(batch), size), (size, 1)).view(torch.uint8).numpy()
+    return rows_BR
+
+
+def _read(folder: Path, num_rows: int) -> Rows:
+    facts = json.loads((folder / _FACTS).read_bytes())
+    layout = Layout(facts["dtype"], tuple(facts["shape"]), tuple(facts["strides"]))
+    row_bytes = math.prod(layout.shape) * getattr(torch, layout.dtype).itemsize
+    return Rows(np.memmap(folder / _BYTES, np.uint8, "r", shape=(num_rows, row_bytes)), layout, facts["seconds"])
