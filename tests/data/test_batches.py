@@ -50,6 +50,18 @@ def test_the_order_is_a_pure_function_of_seed_and_epoch() -> None:
     assert joined(batches(seed=0).epoch(1))[1] == orders[1]
 
 
+def test_with_k_views_an_image_is_augmented_in_k_ways() -> None:
+    def by_label(augmented: Batches, epoch: int) -> Tensor:
+        images, labels = joined(augmented.epoch(epoch))
+        return images[np.argsort(labels)]
+
+    free, three = batches(augment="chest-xray"), batches(augment="chest-xray", views=3)
+    for epoch in range(7):
+        assert torch.equal(by_label(three, epoch), by_label(free, epoch % 3))
+    assert joined(three.epoch(4))[1] == joined(free.epoch(4))[1]
+    assert not torch.equal(by_label(free, 1), by_label(free, 4))
+
+
 @pytest.mark.parametrize(
     ("size", "expected"), [(4, [4, 4, 3]), (5, [5, 6]), (11, [11]), (10, [11]), (1, [1] * 9 + [2]), (64, [11])]
 )

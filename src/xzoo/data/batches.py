@@ -22,7 +22,10 @@ from xzoo.zoo.spec import Preprocess
 
 @dataclass(frozen=True, eq=False)
 class Batches:
-    """The images of a split as batches. `indices` are places in the view and in `labels_N`."""
+    """The images of a split as batches. `indices` are places in the view and in `labels_N`.
+
+    With `views` K above 0 epoch e is augmented as epoch e mod K: an image comes in K forms and no more.
+    """
 
     view: View
     labels_N: NDArray[np.int64]
@@ -33,6 +36,7 @@ class Batches:
     augment: str = "none"
     device: str = "cpu"
     channels_last: bool = True
+    views: int = 0
 
     def __post_init__(self) -> None:
         parse(self.augment)
@@ -60,7 +64,8 @@ class Batches:
     def _batch(self, chunk: NDArray[np.int64], epoch: int | None) -> tuple[Tensor, Tensor]:
         images_BCHW = self._gathered(chunk).to(self.device, non_blocking=True).to(torch.float32).div_(255)
         if epoch is not None:
-            images_BCHW = augmented(images_BCHW, parse(self.augment), self.seed, epoch, chunk)
+            number = epoch % self.views if self.views else epoch
+            images_BCHW = augmented(images_BCHW, parse(self.augment), self.seed, number, chunk)
         images_BCHW = normalised(images_BCHW, self.preprocess)
         if self.channels_last:
             images_BCHW = images_BCHW.contiguous(memory_format=torch.channels_last)

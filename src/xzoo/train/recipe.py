@@ -20,8 +20,9 @@ class Recipe:
 
     `lr` is the full learning rate, `warmup` in epochs, `schedule` what follows it: `cosine` to 0, `step` (times `step_gamma`
     every `step_size` epochs) or `constant`. `clip` bounds the gradient's norm (0: off), `patience` stops after so many epochs
-    without a better validation accuracy (0: off). `size` overrides the input's side in pixels (0: that of the weights), `crop`
-    is `none` or `centre` (the publisher's resize and centre crop). `batch_norm_momentum` 0 follows the number of steps.
+    without a better validation accuracy (0: off). `views` K augments epoch e as epoch e mod K: what is frozen sees an image
+    K times at most (0: anew in every epoch). `size` overrides the input's side in pixels (0: that of the weights), `crop` is
+    `none` or `centre` (the publisher's resize and centre crop). `batch_norm_momentum` 0 follows the number of steps.
     `precision` is `auto`, `bf16` or `fp32`. `keep` chooses the weights that are evaluated: those of the epoch `best` on
     validation, or the `last`.
     """
@@ -43,6 +44,7 @@ class Recipe:
     patience: int = 0
     batch_norm_momentum: float = 0.0
     augment: str = "none"
+    views: int = 0
     size: int = 0
     crop: Literal["none", "centre"] = "none"
     precision: Literal["auto", "bf16", "fp32"] = "auto"
@@ -80,6 +82,7 @@ _RANGES = (
     ("clip", 0, 1e9),
     ("patience", 0, 100_000),
     ("batch_norm_momentum", 0, 1),
+    ("views", 0, 100_000),
     ("size", 0, 4096),
 )
 _TYPES = {field.name: field for field in fields(Recipe)}

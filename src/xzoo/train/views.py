@@ -1,0 +1,71 @@
+"""What a frozen body makes of augmented images, K views of each, every view computed once and kept.
+
+N = images, B = images in a batch
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xzoo.data.batches import Batches, chunks, shuffled
+from xzoo.train import rows
+from xzoo.train.boundary import places, words
+from xzoo.train.device import Device
+from xzoo.train.rows import Placed, Rows
+
+
+@dataclass(frozen=True, eq=False)
+class ViewBatches:
+    """Batches of what `compute` makes of augmented images (B,C,H,W): epoch e takes view e mod K, K being `images.views`.
+
+    View k is computed in the batches of epoch k, so that the first K epochs are bit for bit those of a run that keeps nothing.
+    `compute` must use no gradients and draw no random numbers; `body` identifies what it rests on besides the images.
+    """
+
+    images: Batches
+    compute: Callable[[Tensor], Tensor]
+    device: Device
+    body: str
+
+    @property
+    def seed(self) -> int:
+        """The seed of the images' order and of their augmentation."""
+        return self.images.seed
+
+    @property
+    def num_steps(self) -> int:
+        """Batches in an epoch."""
+        return self.images.num_steps
+
+    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield what was computed (B,...) and labels (B,) in the order of an epoch."""
+        view, place_N = self.view(epoch % self.images.views), self._places()
+        for chunk in self._chunks(epoch):
+            labels_B = torch.from_numpy(self.images.labels_N[chunk].astype(np.int64))
+            yield view.take(place_N[chunk], self.images.device), labels_B.to(self.images.device)
+
+    def view(self, number: int) -> Rows:
+        """Return a view's rows in the order of `images.indices`, from the cache where they are there. Raises StorageError."""
+        images = self.images
+        about = words(images, images.indices, self.device, self.body)
+        return rows.kept(["view", images.augment, images.seed, number, *about], len(images.indices), lambda: self._placed(number))
+
+    def _placed(self, number: int) -> Placed:
+        place_N = self._places()
+        for chunk, (images_BCHW, _) in zip(self._chunks(number), self.images.epoch(number), strict=True):
+            with self.device.arithmetic():
+                computed = self.compute(images_BCHW)
+            yield place_N[chunk], computed
+
+    def _chunks(self, epoch: int) -> Iterator[NDArray[np.int64]]:
+        images = self.images
+        return iter(chunks(shuffled(images.indices, images.seed, epoch), images.batch_size))
+
+    def _places(self) -> NDArray[np.int64]:
+        return places(self.images.indices, len(self.images.labels_N))
