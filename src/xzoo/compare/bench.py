@@ -32,8 +32,12 @@ from xzoo.train.loop import Batched
 from xzoo.train.objective import num_outputs
 from xzoo.train.recipe import Recipe
 from xzoo.train.recipe import make as make_recipe
+from xzoo.train.standardise import Standardiser
 from xzoo.zoo.spec import Choice, Preprocess
 from xzoo.zoo.strategies import Strategy, parse
+
+_MANY = 1024
+"""Stored features in a batch where they are only looked at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,51 +89,111 @@ class Bench:
 
 def lay_out(prepared: Prepared, cell: Cell, pack: Pack, device: Device) -> Bench:
     """Return everything a cell trains with; features are computed where nothing but the head learns."""
-    recipe, strategy = make_recipe(cell.recipe), parse(cell.freeze)
-    device = choose(device.kind, recipe.precision)
-    preprocess = input_of(prepared.choice, recipe)
-    view = view_of(pack, preprocess, recipe)
-    split = splits.draw(pack.labels_N, pack.splits_N, pack.together_N, splits.read(cell.split), cell.seed)
-    classifier = build(prepared, len(pack.classes), recipe, cell.seed, preprocess, device)
+    if is_frozen(cell):
+        return Extracted.of(prepared, cell, pack, device).bench(cell)
+    place = Place.of(prepared, cell, pack, device)
+    return Bench(
+        **place.laid(cell),
+        learner=WholeNetwork(place.classifier),
+        training=place.images(cell, place.split(cell).train, make_recipe(cell.recipe).augment),
+        ordered=lambda indices: place.images(cell, indices).ordered(),
+        logits_of=place.classifier,
+    )
 
-    def images(indices: NDArray[np.int64], augment: str = "none", batch_size: int = recipe.batch_size) -> Batches:
-        return Batches(view, pack.labels_N, indices, preprocess, batch_size, cell.seed, augment, device.kind)
 
-    laid: dict[str, Any] = {
-        "cell": cell,
-        "recipe": recipe,
-        "strategy": strategy,
-        "device": device,
-        "classifier": classifier,
-        "split": split,
-    }
-    laid |= {"labels_N": pack.labels_N}
-    training = images(split.train, recipe.augment)
-    if any(any(strategy.rates(classifier.stages, epoch, recipe.epochs).values()) for epoch in range(recipe.epochs)):
+def is_frozen(cell: Cell) -> bool:
+    """Whether nothing but the head ever learns."""
+    return cell.freeze == "frozen"
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A classifier on its device, and the images at the size it takes."""
+
+    prepared: Prepared
+    pack: Pack
+    device: Device
+    preprocess: Preprocess
+    view: View
+    classifier: Classifier
+
+    @classmethod
+    def of(cls, prepared: Prepared, cell: Cell, pack: Pack, device: Device) -> Place:
+        """Return the place of a cell, its head drawn. Raises PreflightError for a size that the network does not take."""
+        recipe = make_recipe(cell.recipe)
+        device = choose(device.kind, recipe.precision)
+        preprocess = input_of(prepared.choice, recipe)
+        classifier = build(prepared, len(pack.classes), recipe, cell.seed, preprocess, device)
+        return cls(prepared, pack, device, preprocess, view_of(pack, preprocess, recipe), classifier)
+
+    def split(self, cell: Cell) -> Split:
+        """Return the places of a cell's training, validation and test images."""
+        pack = self.pack
+        return splits.draw(pack.labels_N, pack.splits_N, pack.together_N, splits.read(cell.split), cell.seed)
+
+    def images(self, cell: Cell, indices: NDArray[np.int64], augment: str = "none", batch_size: int = 0) -> Batches:
+        """Return images as batches, of the recipe's size unless another is given."""
+        size = batch_size or make_recipe(cell.recipe).batch_size
+        return Batches(self.view, self.pack.labels_N, indices, self.preprocess, size, cell.seed, augment, self.device.kind)
+
+    def laid(self, cell: Cell) -> dict[str, Any]:
+        """Return what every bench of a cell holds."""
+        return {
+            "cell": cell,
+            "recipe": make_recipe(cell.recipe),
+            "strategy": parse(cell.freeze),
+            "device": self.device,
+            "classifier": self.classifier,
+            "split": self.split(cell),
+            "labels_N": self.pack.labels_N,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Extracted:
+    """A place whose body has seen every image once: what heads learn from. `spread` keeps the standardiser of each split."""
+
+    place: Place
+    features_N: Tensor
+    labels_N: Tensor
+    seconds: float
+    spread: dict[bytes, Standardiser] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, prepared: Prepared, cell: Cell, pack: Pack, device: Device) -> Extracted:
+        """Return the features of all images of the pack, from the cache where they are there."""
+        place = Place.of(prepared, cell, pack, device)
+        every = place.images(cell, np.arange(len(pack)), batch_size=64)
+        kept, seconds = features.compute(place.classifier, every, place.device, body=prepared.body, pack=pack.key)
+        kind = place.device.kind
+        return cls(place, torch.from_numpy(np.array(kept)).to(kind), torch.from_numpy(pack.labels_N).to(kind), seconds)
+
+    def standardiser(self, train_N: NDArray[np.int64]) -> Standardiser:
+        """Return the standardiser of the features of these training images."""
+        key = train_N.tobytes()
+        if key not in self.spread:
+            chosen = torch.from_numpy(train_N).to(self.features_N.device)
+            self.spread[key] = standardise.fit(self.features_N[chosen], self.place.classifier.head)
+        return self.spread[key]
+
+    def bench(self, cell: Cell) -> Bench:
+        """Return what a cell trains with; cells of one place share its classifier, so one is finished before the next."""
+        place, laid = self.place, self.place.laid(cell)
+        recipe, train_N = laid["recipe"], laid["split"].train
+        learner = HeadOnFeatures(place.classifier, self.standardiser(train_N))
+
+        def stored(indices: NDArray[np.int64], batch_size: int = _MANY) -> features.FeatureBatches:
+            return features.FeatureBatches(self.features_N, self.labels_N, indices, batch_size, cell.seed)
+
+        live = features.LiveFeatures(place.classifier, place.images(cell, train_N, recipe.augment), place.device)
         return Bench(
             **laid,
-            learner=WholeNetwork(classifier),
-            training=training,
-            ordered=lambda indices: images(indices).ordered(),
-            logits_of=classifier,
+            learner=learner,
+            training=stored(train_N, recipe.batch_size) if recipe.augment == "none" else live,
+            ordered=lambda indices: stored(indices).ordered(),
+            logits_of=lambda inputs: learner.outputs(inputs)[0],
+            feature_seconds=self.seconds,
         )
-    every = images(np.arange(len(pack)), batch_size=64)
-    kept, seconds = features.compute(classifier, every, device, body=prepared.body, pack=pack.key)
-    features_N, labels_N = torch.from_numpy(np.array(kept)).to(device.kind), torch.from_numpy(pack.labels_N).to(device.kind)
-    training_features_N = features_N[torch.from_numpy(split.train).to(device.kind)]
-    learner = HeadOnFeatures(classifier, standardise.fit(training_features_N, classifier.head))
-
-    def stored(indices: NDArray[np.int64]) -> features.FeatureBatches:
-        return features.FeatureBatches(features_N, labels_N, indices, recipe.batch_size, cell.seed)
-
-    return Bench(
-        **laid,
-        learner=learner,
-        training=stored(split.train) if recipe.augment == "none" else features.LiveFeatures(classifier, training, device),
-        ordered=lambda indices: stored(indices).ordered(),
-        logits_of=lambda inputs: learner.outputs(inputs)[0],
-        feature_seconds=seconds,
-    )
 
 
 def build(prepared: Prepared, num_classes: int, recipe: Recipe, seed: int, preprocess: Preprocess, device: Device) -> Classifier:

@@ -19,7 +19,7 @@ from xzoo.data.pack import Pack
 from xzoo.data.split import Split
 from xzoo.evaluate.metrics import measure
 from xzoo.evaluate.predictions import Predictions
-from xzoo.runs.result import Cell, CellResult, EpochRecord, Metrics, Seconds
+from xzoo.runs.result import Cell, CellResult, EpochRecord, Metrics, Proof, Seconds
 from xzoo.train.device import Device, environment
 from xzoo.train.loop import train
 from xzoo.train.objective import Objective, objective
@@ -48,19 +48,18 @@ def compute(
     device = bench.device
     network, owners = bench.classifier.network, bench.classifier.tensor_owner
     compute_loss = objective(bench.recipe, bench.labels_N[bench.split.train], len(pack.classes), device.kind)
-    _preflight(bench, compute_loss)
+    look_first(bench, compute_loss)
     before = snapshot(network)
     bench.prepare_seconds = time.perf_counter() - began
 
     def watch() -> Mapping[str, float]:
-        found = {split: bench.predictions(split) for split in (("val", "test") if watch_test else ("val",))}
-        return {f"{split}_{what}": getattr(one, what) for split, one in found.items() for what in ("loss", "accuracy")}
+        return watched({split: bench.predictions(split) for split in (("val", "test") if watch_test else ("val",))})
 
     curves: list[EpochRecord] = []
     best, kept = 0, bench.classifier.learnt(set())
     for record in train(bench.learner, bench.training, compute_loss, bench.strategy, bench.recipe, device, watch):
         curves.append(record)
-        is_best = record.epoch == 0 or _is_better(record, curves[best])
+        is_best = record.epoch == 0 or is_better(record, curves[best])
         best = record.epoch if is_best else best
         if is_best or bench.recipe.keep == "last":
             kept = bench.classifier.learnt(bench.learning())
@@ -72,20 +71,60 @@ def compute(
     still = tuple(sorted(bench.classifier.resting - moved(before, network.state_dict())))
     bench.classifier.restore(kept)
     bench.learner.finish()
+    told = Told(tuple(curves), best if bench.recipe.keep == "best" else len(curves) - 1, learning, proof, still)
+    yield finish(bench, told).output(pack, positive)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What training says of itself: curves, the place of the epoch whose weights are kept, the owners that learnt, the proof."""
+
+    curves: tuple[EpochRecord, ...]
+    best: int
+    learning: set[str]
+    proof: Proof
+    still: tuple[str, ...]
+    heads: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """A cell whose network has answered every image; what is left needs the network no more."""
+
+    bench: Bench
+    told: Told
+    found: Mapping[str, Predictions]
+    learnt: Mapping[str, NDArray[Any]]
+    training: Mapping[str, Any]
+
+    def output(self, pack: Pack, positive: str | None) -> Output:
+        """Measure the predictions and return the cell's output."""
+        bench, told = self.bench, self.told
+        result = CellResult(
+            **_identity(bench.cell),
+            **self.training,
+            train=_measured(bench, "train", self.found["train"], pack, positive),
+            val=_measured(bench, "val", self.found["val"], pack, positive),
+            test=_measured(bench, "test", self.found["test"], pack, positive),
+            status="done",
+            best_epoch=told.best,
+            proof=told.proof,
+            steps_below_resolution=told.still,
+            heads=told.heads,
+        )
+        return Output(result, _arrays(bench.split, self.found), self.learnt)
+
+
+def finish(bench: Bench, told: Told) -> Finished:
+    """Let the classifier, with the weights it now has, answer every image, and take a copy of what it learnt."""
     found = {split: bench.predictions(split) for split in SPLITS}
-    result = CellResult(
-        **_identity(cell),
-        **_training(bench, curves, learning),
-        train=_measured(bench, "train", found["train"], pack, positive),
-        val=_measured(bench, "val", found["val"], pack, positive),
-        test=_measured(bench, "test", found["test"], pack, positive),
-        status="done",
-        best_epoch=best if bench.recipe.keep == "best" else len(curves) - 1,
-        proof=proof,
-        steps_below_resolution=still,
-    )
-    learnt = {name: tensor.numpy() for name, tensor in bench.classifier.learnt(learning).items()}
-    yield Output(result, _arrays(bench.split, found), learnt)
+    learnt = {name: tensor.numpy() for name, tensor in bench.classifier.learnt(told.learning).items()}
+    return Finished(bench, told, found, learnt, _training(bench, told.curves, told.learning))
+
+
+def watched(found: Mapping[str, Predictions]) -> dict[str, float]:
+    """Return what an epoch's record says of the splits it looked at."""
+    return {f"{split}_{what}": getattr(one, what) for split, one in found.items() for what in ("loss", "accuracy")}
 
 
 def _training(bench: Bench, curves: Sequence[EpochRecord], learning: set[str]) -> dict[str, Any]:
@@ -104,7 +143,7 @@ def _training(bench: Bench, curves: Sequence[EpochRecord], learning: set[str]) -
     }
 
 
-def _preflight(bench: Bench, compute_loss: Objective) -> None:
+def look_first(bench: Bench, compute_loss: Objective) -> None:
     """Try the first and the last phase on two images, of the lowest and of the highest class."""
     train = bench.split.train
     labels_N = bench.labels_N[train]
@@ -115,7 +154,8 @@ def _preflight(bench: Bench, compute_loss: Objective) -> None:
         preflight(bench.learner, inputs, labels_B, compute_loss, rates, bench.device)
 
 
-def _is_better(record: EpochRecord, best: EpochRecord) -> bool:
+def is_better(record: EpochRecord, best: EpochRecord) -> bool:
+    """Whether an epoch beats the best before it: by validation accuracy, then by validation loss."""
     return (record.val_accuracy or 0.0, -(record.val_loss or 0.0)) > (best.val_accuracy or 0.0, -(best.val_loss or 0.0))
 
 

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import itertools
 import uuid
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import torch
 from xzoo.compare.bench import Prepared, build, input_of, view_of
 from xzoo.compare.cell import Output, compute, failed
 from xzoo.compare.plan import Plan
+from xzoo.compare.together import Asked, Begun, Item, compute_together, groups
 from xzoo.data.batches import Batches
 from xzoo.errors import CellError, PluginError, PreflightError, StorageError, UsageError, XzooError
 from xzoo.evaluate.latency import time_batches
@@ -119,31 +120,56 @@ def _backbone(
         prepared = error
     else:
         _keep_facts(plan, folder, device, prepared, cells)
-    for cell in cells if do_train else ():
-        folder.drop_cell(cell.id)
-        yield CellStarted(cell, places[cell.id], len(plan.cells))
-        if isinstance(prepared, Exception):
-            result = _failure(cell, prepared)
-            folder.write_failure(result)
+    begun: set[str] = set()
+    for cell, item in _items(plan, device, prepared, cells) if do_train else ():
+        if cell.id not in begun:
+            begun.add(cell.id)
+            folder.drop_cell(cell.id)
+            yield CellStarted(cell, places[cell.id], len(plan.cells))
+        if isinstance(item, EpochRecord):
+            yield EpochEnded(cell, item)
+        if isinstance(item, EpochRecord | Begun):
+            continue
+        if isinstance(item, Output):
+            keep(plan, folder, item)
+            result = item.result
         else:
-            result = yield from _cell(plan, folder, device, prepared, cell)
+            result = _failure(cell, item)
+            folder.write_failure(result)
         yield CellEnded(result, places[cell.id], len(plan.cells), was_kept=False)
 
 
-def _cell(plan: Plan, folder: RunFolder, device: Device, prepared: Prepared, cell: Cell) -> Generator[Event, None, CellResult]:
+def _items(plan: Plan, device: Device, prepared: Prepared | Exception, cells: Sequence[Cell]) -> Iterator[Item]:
+    """Yield each cell's epochs and then its output or error: first those whose heads learn together, then one by one."""
+    if isinstance(prepared, Exception):
+        yield from ((cell, prepared) for cell in cells)
+        return
+    together: set[str] = set()
+    for group in groups(cells):
+        yield group[0], Begun()
+        try:
+            found = compute_together(prepared, group, plan.pack, device, Asked(plan.positive, plan.watch_test))
+        except StorageError:
+            raise
+        except Exception as error:
+            found = iter([(cell, error) for cell in group])
+        if found is not None:
+            together |= {cell.id for cell in group}
+            yield from found
+    for cell in cells:
+        if cell.id not in together:
+            yield from _alone(plan, device, prepared, cell)
+
+
+def _alone(plan: Plan, device: Device, prepared: Prepared, cell: Cell) -> Iterator[Item]:
+    yield cell, Begun()
     try:
         for item in compute(prepared, cell, plan.pack, device, positive=plan.positive, watch_test=plan.watch_test):
-            if isinstance(item, Output):
-                keep(plan, folder, item)
-                return item.result
-            yield EpochEnded(cell, item)
-        raise AssertionError("a cell ends with its output")
+            yield cell, item
     except StorageError:
         raise
     except Exception as error:
-        result = _failure(cell, error)
-        folder.write_failure(result)
-        return result
+        yield cell, error
 
 
 def _keep_facts(plan: Plan, folder: RunFolder, device: Device, prepared: Prepared, cells: Sequence[Cell]) -> None:

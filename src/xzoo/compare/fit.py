@@ -30,7 +30,7 @@ def slope(values: Sequence[float], first: int) -> Slope:
     The interval takes the epochs' deviations from the line as independent; neighbouring epochs are not quite, so it is somewhat
     too narrow. Draper and Smith 1998, section 1.4. Raises ValueError for fewer than three values.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     heights = [float(value) for value in values[first:]]
     n = len(heights)
@@ -41,7 +41,7 @@ def slope(values: Sequence[float], first: int) -> Slope:
     value = math.fsum(step * (height - middle) for step, height in zip(steps, heights, strict=True)) / spread
     rest = math.fsum((height - middle - value * step) ** 2 for step, height in zip(steps, heights, strict=True))
     error = math.sqrt(rest / (n - 2) / spread)
-    half = float(t.ppf(0.975, n - 2)) * error
+    half = float(stdtrit(n - 2, 0.975)) * error
     return Slope(value, error, value - half, value + half, n)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xzoo.errors import DataError
-from xzoo.evaluate.scores import Split, auroc, balanced_accuracy, brier, f1, log_loss, matthews
+from xzoo.evaluate.scores import Floats, Split, auroc, balanced_accuracy, brier, f1, log_loss, matthews
 from xzoo.runs.result import Measure, Metrics
 from xzoo.statistics.intervals import wilson
 from xzoo.statistics.resampling import interval, resample_counts
@@ -89,11 +89,11 @@ class _Sheet:
 
     split: Split
     classes: tuple[str, ...]
-    scores: dict[str, Callable[[Split, NDArray[np.float64]], NDArray[np.float64]]] = field(default_factory=dict)
+    scores: dict[str, Callable[[Split, Floats], Floats]] = field(default_factory=dict)
     shares: dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
 
-    def plan(self, name: str, score: Callable[[Split, NDArray[np.float64]], NDArray[np.float64]], reason: str = "") -> None:
+    def plan(self, name: str, score: Callable[[Split, Floats], Floats], reason: str = "") -> None:
         if reason:
             self.reasons[name] = reason
         else:
@@ -106,7 +106,7 @@ class _Sheet:
             self.reasons[name] = reason
 
     def filled(self, groups_N: NDArray[Any] | None, seed: int, num_resamples: int) -> Metrics:
-        drawn: dict[str, list[NDArray[np.float64]]] = {name: [] for name in (*self.scores, *self.shares)}
+        drawn: dict[str, list[Floats]] = {name: [] for name in (*self.scores, *self.shares)}
         for counts_RN in resample_counts(self.split.labels, groups_N, num_resamples=num_resamples, seed=seed):
             for name, score in self.scores.items():
                 drawn[name].append(score(self.split, counts_RN))
@@ -119,7 +119,7 @@ class _Sheet:
         recall = {name: found.pop(f"recall {name}", None) for name in self.classes}
         return Metrics(**found, recall=recall, confusion=_rows(self.split.confusion), reasons=self.reasons)
 
-    def _score(self, value: float, drawn: Sequence[NDArray[np.float64]]) -> Measure:
+    def _score(self, value: float, drawn: Sequence[Floats]) -> Measure:
         low, high = interval(np.concatenate(drawn)) if drawn else (float("nan"), float("nan"))
         known = not np.isnan(low)
         return Measure(float(value), low if known else None, high if known else None, len(self.split.labels))
@@ -145,7 +145,7 @@ def _plan_shares(sheet: _Sheet, positive: str | None, train_labels_N: NDArray[An
         sheet.share("majority", split.labels == most, everyone_N, "the split is empty")
 
 
-def _share(right_N: NDArray[np.bool_], among_N: NDArray[np.bool_], drawn: Sequence[NDArray[np.float64]]) -> Measure:
+def _share(right_N: NDArray[np.bool_], among_N: NDArray[np.bool_], drawn: Sequence[Floats]) -> Measure:
     successes, n = int(right_N.sum()), int(among_N.sum())
     low, high = wilson(successes, n)
     if drawn:

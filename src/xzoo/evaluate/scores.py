@@ -1,4 +1,7 @@
-"""Scores of weighted predictions: each gives one value per row of weights, so that resamples are scored together."""
+"""Scores of weighted predictions: each gives one value per row of weights, so that resamples are scored together.
+
+They compute in the precision of the weights: float64 for a figure, float32 for the thousand resamples of its interval.
+"""
 
 # N = images, K = classes, R = rows of weights (resamples); an image's weight is how often it was drawn
 
@@ -6,11 +9,12 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 SMALLEST = 1e-12
 """Lower probabilities are raised to it before the logarithm, so that a certain and wrong answer costs 27.6 nats, not infinity."""
 
@@ -105,7 +109,7 @@ def auroc(split: Split, weights_RN: Floats) -> Floats:
 def _one_auroc(scores_N: Floats, hit_N: NDArray[np.bool_], weights_RN: Floats) -> Floats:
     order = np.argsort(scores_N, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(scores_N[order]) > 0])
-    sorted_RN, hit_N = weights_RN[:, order], hit_N[order].astype(float)
+    sorted_RN, hit_N = weights_RN[:, order], hit_N[order].astype(weights_RN.dtype)
     hits_RU = sorted_RN * hit_N
     misses_RU = sorted_RN - hits_RU
     if len(starts) < len(order):
@@ -118,11 +122,11 @@ def _one_auroc(scores_N: Floats, hit_N: NDArray[np.bool_], weights_RN: Floats) -
 
 
 def _mean(values_N: Floats, weights_RN: Floats) -> Floats:
-    return np.asarray(weights_RN @ values_N / weights_RN.sum(1))
+    return np.asarray(weights_RN @ values_N.astype(weights_RN.dtype) / weights_RN.sum(1))
 
 
 def _margins(split: Split, weights_RN: Floats) -> tuple[Floats, Floats, Floats]:
     """Return the weight of each true class, of each answer, and of the right answers, all (R,K)."""
-    classes = np.eye(split.num_classes)
+    classes = np.eye(split.num_classes, dtype=weights_RN.dtype)
     truth_NK, said_NK = classes[split.labels], classes[split.answers]
     return weights_RN @ truth_NK, weights_RN @ said_NK, weights_RN @ (truth_NK * said_NK)

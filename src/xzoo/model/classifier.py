@@ -52,6 +52,13 @@ class Classifier:
         owners = {HEAD, *(stage for stage in self.stages if rates.get(stage, 0.0) > 0)}
         return {*owners, AUXILIARY} if owners.issuperset(self.stages) and self.auxiliary else owners
 
+    def redraw_head(self, seed: int) -> None:
+        """Put a new head in the head's place, the one that a classifier built from `seed` has, on the same device."""
+        device = next(self.head.parameters()).device
+        with seeded(seed, "head"):
+            replace_head(self.network, self.backbone.head, self.num_outputs, self.backbone.name)
+        self.head.to(device)
+
     def parameters_of(self, owner: str) -> list[nn.Parameter]:
         """Return an owner's parameters in their registered order."""
         return [parameter for name, parameter in self.network.named_parameters() if self.tensor_owner[name] == owner]

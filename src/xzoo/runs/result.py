@@ -135,6 +135,7 @@ class Cell:
 class CellResult:
     """What one cell produced; its predictions and learnt tensors lie beside it in the run folder.
 
+    `heads` is the number of heads trained together on the same features; each cell's `seconds` are its share.
     `steps_below_resolution` names parameters that got a gradient and a rate, whose product was too small to change a float32.
     """
 
@@ -162,6 +163,7 @@ class CellResult:
     precision: str = ""
     environment: Mapping[str, Any] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    heads: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

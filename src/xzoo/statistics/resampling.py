@@ -33,7 +33,7 @@ def bootstrap(
     return interval(np.array([statistic(indices) for indices in draws]), level)
 
 
-def interval(values_R: NDArray[np.float64], level: float = 0.95) -> tuple[float, float]:
+def interval(values_R: NDArray[np.floating[Any]], level: float = 0.95) -> tuple[float, float]:
     """Return the percentiles that hold the middle `level` of the finite values, or NaN twice where there is none."""
     finite = values_R[np.isfinite(values_R)]
     if not len(finite):
@@ -57,17 +57,18 @@ def resamples(
 
 def resample_counts(
     labels_N: NDArray[Any], groups_N: NDArray[Any] | None = None, *, num_resamples: int = 1000, seed: int = 0
-) -> Iterator[NDArray[np.float64]]:
+) -> Iterator[NDArray[np.float32]]:
     """Yield blocks of how often each image is in each resample (R,N), weights for statistics computed all at once.
 
-    They are drawn as `resamples` draws them, from other random numbers; a block fits a processor's cache.
+    They are drawn as `resamples` draws them, from other random numbers; a block fits a processor's cache. Counts are whole
+    numbers, which float32 holds exactly up to 16 million.
     """
     rng = np.random.default_rng(seed)
     pools = _members(labels_N if groups_N is None else groups_N)
-    rows = max(1, 100_000 // max(1, len(labels_N)))
+    rows = max(1, 200_000 // max(1, len(labels_N)))
     for start in range(0, num_resamples, rows):
         count = min(rows, num_resamples - start)
-        counts_RN = np.empty((count, len(labels_N)))
+        counts_RN = np.empty((count, len(labels_N)), np.float32)
         if groups_N is None:
             for pool in pools:
                 counts_RN[:, pool] = _tally(rng, count, len(pool))

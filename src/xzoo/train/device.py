@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
 import re
@@ -92,6 +93,7 @@ def _has_fast_bf16(kind: str) -> bool:
     return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
+@functools.cache
 def _cpu_name() -> str:
     return _cpu_info("model name") or platform.processor() or platform.machine()
 
@@ -105,6 +107,7 @@ def _cpu_info(key: str) -> str:
     return ""
 
 
+@functools.cache
 def _version(name: str) -> str:
     with contextlib.suppress(Exception):
         return version(name)

@@ -27,11 +27,9 @@ def num_outputs(recipe: Recipe, num_classes: int) -> int:
 
 
 def objective(recipe: Recipe, train_labels_N: NDArray[np.int64], num_classes: int, device: str) -> Objective:
-    """Return the loss of a batch, a mean over its images in nats. Balanced class weights are N / (K * count of the class)."""
-    weight_K: Tensor | None = None
-    if recipe.class_weights == "balanced":
-        counts_K = np.maximum(np.bincount(train_labels_N, minlength=num_classes), 1)
-        weight_K = torch.tensor(len(train_labels_N) / (num_classes * counts_K), dtype=torch.float32, device=device)
+    """Return the loss of a batch, a mean over its images in nats, with the recipe's class weights and label smoothing."""
+    weight_K = class_weights(recipe, train_labels_N, num_classes)
+    weight_K = None if weight_K is None else weight_K.to(device)
 
     def cross_entropy(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
         return F.cross_entropy(logits_BK.float(), labels_B, weight=weight_K, label_smoothing=recipe.label_smoothing)
@@ -44,6 +42,14 @@ def objective(recipe: Recipe, train_labels_N: NDArray[np.int64], num_classes: in
         return loss_B.sum() / (weight_B.sum() if weight_B is not None else len(loss_B))
 
     return single_logit if recipe.loss == "bce" else cross_entropy
+
+
+def class_weights(recipe: Recipe, train_labels_N: NDArray[np.int64], num_classes: int) -> Tensor | None:
+    """Return the weight of each class (K,), N / (K * its count) where the recipe balances, or None for equal weights."""
+    if recipe.class_weights == "none":
+        return None
+    counts_K = np.maximum(np.bincount(train_labels_N, minlength=num_classes), 1)
+    return torch.tensor(len(train_labels_N) / (num_classes * counts_K), dtype=torch.float32)
 
 
 def total_loss(compute: Objective, logits_BO: Tensor, auxiliary: Sequence[tuple[float, Tensor]], labels_B: Tensor) -> Tensor:

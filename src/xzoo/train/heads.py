@@ -1,0 +1,225 @@
+"""Linear heads on stored features, many at once as one batched problem, each trained as if it were alone.
+
+M = heads, N = images, B = images in a batch, D = features and a constant 1, O = outputs, K = classes
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xzoo.data.batches import chunks, shuffled
+from xzoo.train.objective import class_weights
+from xzoo.train.recipe import Recipe
+
+BETAS, EPSILON = (0.9, 0.999), 1e-8
+"""Adam's, as torch's optimisers have them."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeadTask:
+    """A head to be trained: where it starts, what it learns from, and how.
+
+    `start_OD` holds weights and, last, the bias; `inputs_ND` the features of every image with a last column of ones, `train_N`
+    the places of those to learn from.
+    """
+
+    recipe: Recipe
+    seed: int
+    start_OD: Tensor
+    inputs_ND: Tensor
+    labels_N: NDArray[np.int64]
+    train_N: NDArray[np.int64]
+    num_classes: int
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What tasks must have in common to be trained together."""
+        recipe = self.recipe
+        return (recipe.epochs, recipe.batch_size, recipe.optimizer, recipe.loss, len(self.train_N), tuple(self.start_OD.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class HeadEpoch:
+    """A head after an epoch: weights (O,D), the epoch's mean training loss in nats and accuracy, and its first learning rate.
+
+    `resting` says, of weights and bias, which the first step did not move because it was too small for a float32.
+    """
+
+    weights_OD: Tensor
+    loss: float
+    accuracy: float
+    learning_rate: float
+    resting: tuple[bool, bool]
+
+
+@torch.no_grad()
+def train_heads(tasks: Sequence[HeadTask]) -> Iterator[list[HeadEpoch]]:
+    """Train tasks of one kind and yield, after each epoch, what became of each.
+
+    It does to each head what the loop does with autograd and torch's optimiser. No figure depends on which other heads are
+    trained beside it, nor on the number of threads: of a batched product the library computes each matrix for itself, except
+    where there is only one, so there are always two or more.
+    """
+    if len({task.kind for task in tasks}) != 1:
+        raise ValueError("heads of different kinds cannot be trained together")
+    work = _Work([*tasks, tasks[0]] if len(tasks) == 1 else tasks)
+    for epoch in range(tasks[0].recipe.epochs):
+        # Between threads such small products wait longer than they work. What is counted in a generator is undone at each yield.
+        num_threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            found = work.epoch(epoch)
+        finally:
+            torch.set_num_threads(num_threads)
+        yield found[: len(tasks)]
+
+
+class _Work:
+    """Heads in training, with their optimiser's moments."""
+
+    def __init__(self, tasks: Sequence[HeadTask]) -> None:
+        self.tasks = tasks
+        tables = {id(task.inputs_ND): task.inputs_ND for task in tasks}
+        starts = dict(zip(tables, np.cumsum([0, *(len(table) for table in tables.values())]), strict=False))
+        self.offsets_M = np.array([starts[id(task.inputs_ND)] for task in tasks])
+        self.table_RD = next(iter(tables.values())) if len(tables) == 1 else torch.cat(list(tables.values()))
+        self.device = self.table_RD.device
+        self.labels_MN = torch.from_numpy(np.stack([task.labels_N for task in tasks])).to(self.device)
+        self.weights_MOD = torch.stack([task.start_OD for task in tasks]).to(self.device)
+        self.first_MOD, self.second_MOD = torch.zeros_like(self.weights_MOD), torch.zeros_like(self.weights_MOD)
+        self.update = {"sgd": self._sgd, "adam": self._adam, "adamw": self._adamw}[tasks[0].recipe.optimizer]
+        self.loss = _SingleLogit(tasks, self.device) if tasks[0].recipe.loss == "bce" else _CrossEntropy(tasks, self.device)
+        self.decay_M11, self.momentum_M11 = (
+            self._column([getattr(task.recipe, name) for task in tasks]) for name in ("weight_decay", "momentum")
+        )
+        self.clip_M11 = self._column([task.recipe.clip or math.inf for task in tasks])
+        self.heads_M1 = torch.arange(len(tasks), device=self.device)[:, None]
+        self.num_steps = 0
+        self.resting: list[tuple[bool, bool]] = []
+
+    def epoch(self, epoch: int) -> list[HeadEpoch]:
+        """Train one epoch and return what became of each head."""
+        order_MN = np.stack([shuffled(task.train_N, task.seed, epoch) for task in self.tasks])
+        edges = chunks(np.arange(order_MN.shape[1]), self.tasks[0].recipe.batch_size)
+        places_MN = torch.from_numpy(order_MN).to(self.device)
+        rows_MN = torch.from_numpy(order_MN + self.offsets_M[:, None]).to(self.device)
+        rates = [[task.recipe.rate(epoch * len(edges) + step, len(edges)) for step in range(len(edges))] for task in self.tasks]
+        loss_M = torch.zeros(len(self.tasks), device=self.device)
+        right_M = torch.zeros(len(self.tasks), dtype=torch.long, device=self.device)
+        rates_SM11 = torch.tensor(rates, device=self.device).T[:, :, None, None]
+        for step, edge in enumerate(edges):
+            part = slice(int(edge[0]), int(edge[-1]) + 1)
+            labels_MB = self.labels_MN[self.heads_M1, places_MN[:, part]]
+            of_batch_M, right = self._step(rows_MN[:, part], labels_MB, rates_SM11[step])
+            loss_M += of_batch_M * len(edge)
+            right_M += right
+        num_images, rows = order_MN.shape[1], zip(loss_M.tolist(), right_M.tolist(), strict=True)
+        weights_MOD = self.weights_MOD.clone()
+        return [
+            HeadEpoch(weights_MOD[m], loss / num_images, right / num_images, rates[m][0], self.resting[m])
+            for m, (loss, right) in enumerate(rows)
+        ]
+
+    def _step(self, rows_MB: Tensor, labels_MB: Tensor, rates_M11: Tensor) -> tuple[Tensor, Tensor]:
+        inputs_MBD = self.table_RD.index_select(0, rows_MB.reshape(-1)).view(*rows_MB.shape, -1)
+        logits_MBO = torch.bmm(inputs_MBD, self.weights_MOD.transpose(1, 2))
+        loss_M, error_MBO, right_M = self.loss(logits_MBO, labels_MB)
+        gradient_MOD = torch.bmm(error_MBO.transpose(1, 2), inputs_MBD)
+        # As torch.nn.utils.clip_grad_norm_ does it.
+        norm_M11 = gradient_MOD.flatten(1).norm(dim=1).view(-1, 1, 1)
+        gradient_MOD *= (self.clip_M11 / (norm_M11 + 1e-6)).clamp(max=1.0)
+        before_MOD = self.weights_MOD.clone() if self.num_steps == 0 else None
+        self.num_steps += 1
+        self.update(gradient_MOD, rates_M11)
+        if before_MOD is not None:
+            self.resting = self._resting(before_MOD, gradient_MOD, rates_M11)
+        return loss_M, right_M
+
+    def _resting(self, before_MOD: Tensor, gradient_MOD: Tensor, rates_M11: Tensor) -> list[tuple[bool, bool]]:
+        """Return, of weights and bias, which have a gradient and a step below half the distance to the next float32."""
+        size_MOD = gradient_MOD.abs()
+        if self.update != self._sgd:
+            size_MOD = size_MOD / (size_MOD + EPSILON)
+        small_MOD = rates_M11 * size_MOD <= before_MOD.abs() * 2**-24
+        parts = (slice(None, -1), slice(-1, None))
+        found = [
+            (small_MOD[..., part].all((1, 2)) & (gradient_MOD[..., part] != 0).any(2).any(1) & (rates_M11.flatten() > 0)).tolist()
+            for part in parts
+        ]
+        return list(zip(*found, strict=True))
+
+    def _sgd(self, gradient_MOD: Tensor, rates_M11: Tensor) -> None:
+        gradient_MOD = gradient_MOD + self.decay_M11 * self.weights_MOD
+        self.first_MOD.mul_(self.momentum_M11).add_(gradient_MOD)
+        self.weights_MOD.sub_(rates_M11 * self.first_MOD)
+
+    def _adam(self, gradient_MOD: Tensor, rates_M11: Tensor) -> None:
+        self._moments(gradient_MOD + self.decay_M11 * self.weights_MOD, rates_M11)
+
+    def _adamw(self, gradient_MOD: Tensor, rates_M11: Tensor) -> None:
+        self.weights_MOD.mul_(1 - rates_M11 * self.decay_M11)
+        self._moments(gradient_MOD, rates_M11)
+
+    def _moments(self, gradient_MOD: Tensor, rates_M11: Tensor) -> None:
+        """Kingma and Ba 2015 (https://arxiv.org/abs/1412.6980), algorithm 1."""
+        of_first, of_second = BETAS
+        self.first_MOD.lerp_(gradient_MOD, 1 - of_first)
+        self.second_MOD.mul_(of_second).addcmul_(gradient_MOD, gradient_MOD, value=1 - of_second)
+        root_MOD = (self.second_MOD.sqrt() / math.sqrt(1 - of_second**self.num_steps)).add_(EPSILON)
+        self.weights_MOD.sub_(rates_M11 / (1 - of_first**self.num_steps) * self.first_MOD / root_MOD)
+
+    def _column(self, values: Sequence[float]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float32, device=self.device).view(-1, 1, 1)
+
+
+class _CrossEntropy:
+    """Softmax cross-entropy of each head, with its own class weights and label smoothing, as torch defines them."""
+
+    def __init__(self, tasks: Sequence[HeadTask], device: torch.device) -> None:
+        tables, weights = [], []
+        for task in tasks:
+            weight_K = _weights(task)
+            smoothing = task.recipe.label_smoothing
+            tables.append(torch.diag((1 - smoothing) * weight_K) + smoothing / task.num_classes * weight_K)
+            weights.append(weight_K)
+        self.targets_MKO, self.weights_MK = torch.stack(tables).to(device), torch.stack(weights).to(device)
+
+    def __call__(self, logits_MBO: Tensor, labels_MB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return each head's loss (M,), its gradient by the logits (M,B,O) and how many answers are right (M,)."""
+        heads_M1 = torch.arange(len(labels_MB), device=labels_MB.device)[:, None]
+        targets_MBO, log_MBO = self.targets_MKO[heads_M1, labels_MB], F.log_softmax(logits_MBO, 2)
+        total_M = self.weights_MK[heads_M1, labels_MB].sum(1)
+        loss_M = -(targets_MBO * log_MBO).flatten(1).sum(1) / total_M
+        error_MBO = (targets_MBO.sum(2, keepdim=True) * log_MBO.exp() - targets_MBO) / total_M[:, None, None]
+        return loss_M, error_MBO, (logits_MBO.argmax(2) == labels_MB).sum(1)
+
+
+class _SingleLogit:
+    """Binary cross-entropy of each head's only logit, weighted and smoothed as the objective of the loop is."""
+
+    def __init__(self, tasks: Sequence[HeadTask], device: torch.device) -> None:
+        self.weights_MK = torch.stack([_weights(task) for task in tasks]).to(device)
+        self.smoothing_M1 = torch.tensor([[task.recipe.label_smoothing] for task in tasks], device=device)
+
+    def __call__(self, logits_MB1: Tensor, labels_MB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return each head's loss (M,), its gradient by the logit (M,B,1) and how many answers are right (M,)."""
+        heads_M1 = torch.arange(len(labels_MB), device=labels_MB.device)[:, None]
+        logits_MB, weights_MB = logits_MB1[..., 0], self.weights_MK[heads_M1, labels_MB]
+        targets_MB = labels_MB * (1 - self.smoothing_M1) + self.smoothing_M1 / 2
+        total_M1 = weights_MB.sum(1, keepdim=True)
+        loss_M = (weights_MB * (F.softplus(logits_MB) - targets_MB * logits_MB) / total_M1).sum(1)
+        error_MB = weights_MB * (logits_MB.sigmoid() - targets_MB) / total_M1
+        return loss_M, error_MB[..., None], ((logits_MB > 0).long() == labels_MB).sum(1)
+
+
+def _weights(task: HeadTask) -> Tensor:
+    found = class_weights(task.recipe, task.labels_N[task.train_N], task.num_classes)
+    return torch.ones(task.num_classes) if found is None else found
