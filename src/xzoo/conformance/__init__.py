@@ -1,0 +1,1 @@
+"""What every backbone can be put through, shipped to plugin authors as a pytest plugin."""

@@ -1,0 +1,130 @@
+"""What is timed: one batch through a backbone, its feature pass, one training step. All on images that lie on the device already.
+
+B = images in a batch, C = channels, H, W = pixels
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from xzoo.compare.bench import build, input_of
+from xzoo.compare.experiment import prepare
+from xzoo.errors import UsageError
+from xzoo.model.classifier import Classifier
+from xzoo.train import standardise
+from xzoo.train.device import Device, choose
+from xzoo.train.learner import HeadOnFeatures, Learner, WholeNetwork
+from xzoo.train.loop import train
+from xzoo.train.objective import objective
+from xzoo.train.recipe import Recipe
+from xzoo.zoo.registry import Registry
+from xzoo.zoo.spec import Backbone
+from xzoo.zoo.strategies import parse
+
+NUM_CLASSES = 2
+Work = Callable[[], object]
+"""Does the work once and waits until the device has done it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A backbone on its device with a head for two classes, and one batch of noise with labels."""
+
+    classifier: Classifier
+    device: Device
+    images_BCHW: Tensor
+    labels_B: Tensor
+    recipe: Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class _Again:
+    """One batch again and again: an epoch of the loop is one step."""
+
+    inputs: Tensor
+    labels_B: Tensor
+    seed: int = 0
+    num_steps: int = 1
+
+    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        del epoch
+        yield self.inputs, self.labels_B
+
+
+def subject(wanted: str | Backbone, batch: int, device: Device | None = None) -> Subject:
+    """Return what the workloads of a backbone work on; random weights unless its name asks for others. Raises XzooError."""
+    name = f"{wanted}@random" if isinstance(wanted, str) and "@" not in wanted else wanted
+    choice = Registry.installed().get(name)
+    device = device or choose()
+    recipe = Recipe(epochs=100_000, batch_size=max(2, batch), schedule="constant", lr=1e-4)
+    preprocess = input_of(choice, recipe)
+    classifier = build(prepare(choice), NUM_CLASSES, recipe, 0, preprocess, device)
+    draw = torch.Generator().manual_seed(0)
+    images_BCHW = torch.randn(batch, preprocess.num_channels, *preprocess.shape, generator=draw)
+    images_BCHW = images_BCHW.to(device.kind, memory_format=torch.channels_last)
+    return Subject(classifier, device, images_BCHW, torch.arange(batch, device=device.kind) % NUM_CLASSES, recipe)
+
+
+@contextlib.contextmanager
+def inference(on: Subject) -> Iterator[Work]:
+    """Yield the work of one batch from images to logits, in eval mode, at the device's precision."""
+    with _evaluating(on):
+        yield lambda: _waited(on, on.classifier(on.images_BCHW))
+
+
+@contextlib.contextmanager
+def feature_pass(on: Subject) -> Iterator[Work]:
+    """Yield the work of one batch from images to the head's input: what `frozen` pays once per image."""
+    with _evaluating(on):
+        yield lambda: _waited(on, on.classifier.features(on.images_BCHW))
+
+
+@contextlib.contextmanager
+def training_step(on: Subject, freeze: str) -> Iterator[Work]:
+    """Yield the work of one step of the trainer: on features where the head alone learns, else on images."""
+    strategy = parse(freeze)
+    learner: Learner = WholeNetwork(on.classifier)
+    inputs = on.images_BCHW
+    if not any(strategy.rates(on.classifier.stages, 0, on.recipe.epochs).values()):
+        with _evaluating(on):
+            inputs = on.classifier.features(on.images_BCHW).float()
+        learner = HeadOnFeatures(on.classifier, standardise.fit(inputs, on.classifier.head))
+    compute = objective(on.recipe, on.labels_B.cpu().numpy(), NUM_CLASSES, on.device.kind)
+    steps = train(learner, _Again(inputs, on.labels_B), compute, strategy, on.recipe, on.device, dict)
+    yield lambda: next(steps)
+    steps.close()  # type: ignore[attr-defined]
+
+
+def open_work(
+    name: str, backbone: str | Backbone, batch: int, device: Device | None = None
+) -> contextlib.AbstractContextManager[Work]:
+    """Return the workload called `inference`, `features`, or `train-` and a freeze strategy. Raises UsageError for another."""
+    on = subject(backbone, batch, device)
+    if name == "inference":
+        return inference(on)
+    if name == "features":
+        return feature_pass(on)
+    kind, _, freeze = name.partition("-")
+    if kind != "train" or not freeze:
+        raise UsageError(f"there is no workload {name!r}", "use inference, features, or train- with a freeze strategy")
+    return training_step(on, freeze)
+
+
+@contextlib.contextmanager
+def _evaluating(on: Subject) -> Iterator[None]:
+    # Autocast keeps its copy of a weight only where that requires gradients, and as long as one context lasts.
+    for parameter in on.classifier.network.parameters():
+        parameter.requires_grad_(parameter.is_floating_point())
+    on.classifier.network.eval()
+    with torch.no_grad(), on.device.arithmetic():
+        yield
+
+
+def _waited(on: Subject, out: Tensor) -> Tensor:
+    on.device.synchronise()
+    return out

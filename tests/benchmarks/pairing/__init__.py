@@ -1,0 +1,1 @@
+"""Base against head, paired: what is measured in which order, and what follows from it."""
