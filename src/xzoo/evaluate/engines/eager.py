@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -69,11 +71,10 @@ def cast(module: nn.Module) -> None:
         cast(child)
 
 
-def infer(ready: nn.Module, images_BCHW: Tensor, precision: str) -> Tensor:
+def infer(ready: Callable[[Tensor], Tensor], images_BCHW: Tensor, precision: str) -> Tensor:
     """Return what a prepared module makes of float32 images, in float32."""
     with torch.no_grad():
-        found: Tensor = ready(images_BCHW.bfloat16() if precision == "bf16" else images_BCHW)
-        return found.float()
+        return ready(images_BCHW.bfloat16() if precision == "bf16" else images_BCHW).float()
 
 
 def _fault(ready: nn.Module, images_BCHW: Tensor) -> str:

@@ -49,20 +49,23 @@ class Engine(Protocol):
 
 
 def in_batches(run: Callable[[Tensor], Tensor], batch_size: int) -> Callable[[Tensor], Tensor]:
-    """Return `run`, which takes batches of one size alone, for any number of images: the last batch is filled up with zeros.
+    """Return `run`, which takes batches of one size alone, for any number of images.
 
     `run` must return memory that its next call leaves alone.
     """
 
     def run_any(images_BCHW: Tensor) -> Tensor:
-        if len(images_BCHW) == batch_size:
-            return run(images_BCHW)
-        return torch.cat([_filled(run, part, batch_size) for part in torch.split(images_BCHW, batch_size)])
+        parts = torch.split(images_BCHW, batch_size)
+        found = [run(filled(part, batch_size))[: len(part)] for part in parts]
+        return found[0] if len(found) == 1 else torch.cat(found)
 
     return run_any
 
 
-def _filled(run: Callable[[Tensor], Tensor], images_BCHW: Tensor, batch_size: int) -> Tensor:
+def filled(images_BCHW: Tensor, batch_size: int) -> Tensor:
+    """Return the images with zeros behind them, as many as make a batch; a whole batch as it is."""
+    if len(images_BCHW) == batch_size:
+        return images_BCHW
     whole_BCHW = torch.zeros_like(images_BCHW[:1]).repeat(batch_size, 1, 1, 1)
     whole_BCHW[: len(images_BCHW)] = images_BCHW
-    return run(whole_BCHW)[: len(images_BCHW)]
+    return whole_BCHW

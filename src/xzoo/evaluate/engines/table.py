@@ -6,11 +6,15 @@ import difflib
 from collections.abc import Mapping
 
 from xzoo.errors import UnavailableError, UsageError
+from xzoo.evaluate.engines.cudagraph import CudaGraph
 from xzoo.evaluate.engines.eager import Eager
 from xzoo.evaluate.engines.engine import Engine
+from xzoo.evaluate.engines.inductor import Inductor
+from xzoo.evaluate.engines.onnxruntime import OnnxRuntime
+from xzoo.evaluate.engines.openvino import OpenVino
 from xzoo.train.device import Device
 
-_ALL: tuple[Engine, ...] = (Eager(),)
+_ALL: tuple[Engine, ...] = (Eager(), Inductor(), OpenVino(), OnnxRuntime(), CudaGraph())
 ENGINES: Mapping[str, Engine] = {one.name: one for one in _ALL}
 
 
