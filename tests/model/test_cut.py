@@ -160,6 +160,12 @@ class Odd(nn.Module):
         super().__init__()
         self.kind = kind
         self.first, self.second, self.head = nn.Conv2d(3, 8, 3, 2), nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8, 10)
+        self.held = [self.second.weight]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Odd:
+        copied = Odd(self.kind)
+        copied.load_state_dict(self.state_dict())
+        return copied
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         x = self.first(images_BCHW)
@@ -176,8 +182,10 @@ class Odd(nn.Module):
         y = self.second(x).mean((2, 3))
         if self.kind == "two ways":
             y = y + images_BCHW.mean((1, 2, 3))[:, None]
-        if self.kind == "stale":
-            y = y + self.second.weight.detach().sum() * 0 + float(self.second.weight.sum())
+        if self.kind == "reads numbers":
+            y = y + float(self.second.weight.sum())
+        if self.kind == "works out":
+            y = y + self.held[0].sum()
         return self.head(y)  # type: ignore[no-any-return]
 
 
@@ -189,9 +197,10 @@ class Odd(nn.Module):
         ("looks at values", "TraceError"),
         ("mixes images", "beside others"),
         ("counts in Python", "TypeError"),
-        ("modes", "train mode"),
+        ("modes", "something else in train mode"),
         ("two ways", "no single tensor"),
-        ("stale", "TypeError"),
+        ("reads numbers", "TypeError"),
+        ("works out", "the gradient of second.weight"),
     ],
 )
 def test_a_network_that_cannot_be_cut_is_told_why(kind: str, reason: str) -> None:

@@ -125,10 +125,12 @@ def _recorded(classifier: Classifier, learning: Collection[str], sides: Mapping[
     tracer = _Tracer({module for name, module in modules.items() if name and len(sides[name]) == 1})
     for name, module in modules.items():
         module.training = classifier.module_owner[name] in learning
-    with without_new_attributes(classifier.network):
-        in_train_mode = str(tracer.trace(classifier.network))
-    classifier.network.eval()
-    graph = tracer.trace(classifier.network)
+    # Without gradients, so that what is worked out from a parameter while recording lacks one, and is found out by the trial.
+    with torch.no_grad():
+        with without_new_attributes(classifier.network):
+            in_train_mode = str(tracer.trace(classifier.network))
+        classifier.network.eval()
+        graph = tracer.trace(classifier.network)
     if str(graph) != in_train_mode:
         raise _NoCutError("a module with frozen and learning parts does something else in train mode")
     return graph
