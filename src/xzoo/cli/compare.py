@@ -71,12 +71,13 @@ def carry_out(
     recipe_file: str | None,
     epochs: int | None,
     augment: str | None,
+    no_latency: bool,
     **asked: Any,
 ) -> Outcome:
     """Plan, compute what is missing with progress on stderr, and return the outcome."""
     from xzoo.compare import api
 
-    plan = api.make_plan(names, recipe=recipe_values(settings, recipe_file, epochs, augment), **asked)
+    plan = api.make_plan(names, recipe=recipe_values(settings, recipe_file, epochs, augment), latency=not no_latency, **asked)
     from xzoo.cli.progress import follow
     from xzoo.compare.outcome import dataset
     from xzoo.train.device import choose

@@ -46,12 +46,14 @@ def compare(  # noqa: PLR0913 - the keywords are the words of the command line
     group: str | None = None,
     watch_test: bool = False,
     keep: str = "best",
+    latency: bool = True,
     device: str = "auto",
     runs: str | Path = RUNS,
 ) -> Outcome:
     """Train backbones under freeze strategies and seeds, keep all of it in a run folder, and return what follows.
 
-    `data` is a path, `xzoo.arrays(...)`, or None for the built-in demo. Calling again computes only what is missing.
+    `data` is a path, `xzoo.arrays(...)`, or None for the built-in demo. Calling again computes only what is missing. `latency`
+    False leaves the backbones' latency unmeasured.
     Raises UsageError, DataError, UnavailableError and StorageError; a cell that fails is in `failed`, and the others go on.
     """
     made = make_plan(
@@ -68,6 +70,7 @@ def compare(  # noqa: PLR0913 - the keywords are the words of the command line
         group=group,
         watch_test=watch_test,
         keep=keep,
+        latency=latency,
     )
     from xzoo.train.device import choose
 
@@ -92,6 +95,7 @@ def make_plan(  # noqa: PLR0913 - as `compare`
     group: str | None = None,
     watch_test: bool = False,
     keep: str = "best",
+    latency: bool = True,
 ) -> Plan:
     """Return the plan of what `compare` would do, its words checked, its weights here and its data packed."""
     if not backbones:
@@ -123,6 +127,7 @@ def make_plan(  # noqa: PLR0913 - as `compare`
         positive=positive or guess_positive(pack.classes),
         watch_test=watch_test,
         keep=keep,
+        latency=latency,
         is_demo=is_demo,
         tuned_seeds=DEMO_FINETUNED_SEEDS if is_profile and seeds is None and not freeze else None,
     )

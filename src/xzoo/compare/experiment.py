@@ -5,31 +5,25 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
-from xzoo.compare.bench import Prepared, build, input_of, view_of
+from xzoo.compare.bench import Prepared
 from xzoo.compare.cell import Output, compute, failed
+from xzoo.compare.facts import measure_facts
 from xzoo.compare.plan import Plan
 from xzoo.compare.together import Asked, Begun, Item, compute_together, groups
-from xzoo.data.batches import Batches
-from xzoo.errors import CellError, PluginError, PreflightError, StorageError, UsageError, XzooError
-from xzoo.evaluate.latency import time_batches
-from xzoo.model import cost, fetch, weights
+from xzoo.errors import CellError, PluginError, StorageError, UsageError, XzooError
+from xzoo.model import fetch, weights
 from xzoo.model.heads import seeded
-from xzoo.runs.result import BackboneFacts, Cell, CellResult, EpochRecord
+from xzoo.runs.result import Cell, CellResult, EpochRecord
 from xzoo.runs.store import RunFolder
-from xzoo.train.device import Device, choose
+from xzoo.train.device import Device
 from xzoo.train.features import tensors_key
-from xzoo.train.recipe import make as make_recipe
+from xzoo.zoo.identity import identity
 from xzoo.zoo.spec import Choice, FileStart, RandomStart, Weights
-
-LATENCY_BATCHES: tuple[tuple[int, int, float], ...] = ((1, 100, 5.0), (16, 20, 3.0))
-"""Batch size, most runs, most seconds: a p99 needs 100 runs, throughput does not."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,7 @@ def run(plan: Plan, folder: RunFolder, device: Device) -> Iterator[Event]:
         for cell in cells:
             if cell.id not in missing and (result := folder.cell(cell.id)):
                 yield CellEnded(result, places[cell.id], len(plan.cells), was_kept=True)
-        if todo or folder.facts(label) is None:
+        if todo or not _knows(plan, folder, label):
             yield from _backbone(plan, folder, device, plan.choices[label], todo or cells[:1], places, do_train=bool(todo))
 
 
@@ -89,7 +83,7 @@ def prepare(choice: Choice) -> Prepared:
         network = choice.backbone.build()
     loaded = weights.load(network, choice)
     tensors = tensors_key(network, choice.backbone.head.path)
-    return Prepared(choice, network, loaded, tensors, hashlib.sha256(f"{_source(choice)}\n{tensors}".encode()).hexdigest())
+    return Prepared(choice, network, loaded, tensors, hashlib.sha256(f"{identity(choice)}\n{tensors}".encode()).hexdigest())
 
 
 def check_start(choice: Choice) -> None:
@@ -174,12 +168,18 @@ def _alone(plan: Plan, device: Device, prepared: Prepared, cell: Cell) -> Iterat
 
 def _keep_facts(plan: Plan, folder: RunFolder, device: Device, prepared: Prepared, cells: Sequence[Cell]) -> None:
     """Measure the backbone as the first cell has it that can; a cell that cannot says so itself."""
-    if folder.facts(prepared.choice.label) is not None:
+    if _knows(plan, folder, prepared.choice.label):
         return
     for cell in cells:
         with contextlib.suppress(CellError, PluginError, UsageError, RuntimeError):
             folder.write_facts(prepared.choice.label, measure_facts(prepared, plan, cell, device))
             return
+
+
+def _knows(plan: Plan, folder: RunFolder, label: str) -> bool:
+    """Whether the run folder holds what the plan asks to know of a backbone."""
+    facts = folder.facts(label)
+    return facts is not None and (bool(facts.latency) or not plan.latency)
 
 
 def keep(plan: Plan, folder: RunFolder, output: Output) -> None:
@@ -197,43 +197,6 @@ def keep(plan: Plan, folder: RunFolder, output: Output) -> None:
                 folder.drop_learnt(other.id)
 
 
-def measure_facts(prepared: Prepared, plan: Plan, cell: Cell, device: Device) -> BackboneFacts:
-    """Return parameters, GMACs with the published head, and the latency of the network as this data needs it."""
-    choice, recipe, pack = prepared.choice, make_recipe(cell.recipe), plan.pack
-    device = choose(device.kind, recipe.precision)
-    preprocess = input_of(choice, recipe)
-    classifier = build(prepared, len(pack.classes), recipe, cell.seed, preprocess, device)
-    view = view_of(pack, preprocess, recipe)
-    latency = []
-    for batch, max_n, budget_s in LATENCY_BATCHES:
-        indices = torch.arange(batch).remainder(len(pack)).numpy()
-        images_BCHW, _ = next(Batches(view, pack.labels_N, indices, preprocess, max(2, batch), device=device.kind).ordered())
-        latency.append(time_batches(classifier.network, images_BCHW, precision=device.precision, budget_s=budget_s, max_n=max_n))
-    auxiliary = [one.path for one in choice.backbone.auxiliary]
-    loaded, gmacs_at = prepared.loaded, _gmacs_at(prepared, plan)
-    start = {"name": choice.weights_name, "licence": loaded.licence, "sha256": loaded.sha256, "source": loaded.source}
-    return BackboneFacts(
-        params=cost.count_params(prepared.network, exclude=auxiliary),
-        params_with_auxiliary=cost.count_params(prepared.network),
-        gmacs=gmacs_at[str(recipe.size)],
-        size=preprocess.shape,
-        weights={**start, "body": prepared.tensors},
-        gmacs_at=gmacs_at,
-        latency=tuple(latency),
-        origin=choice.origin,
-    )
-
-
-def _gmacs_at(prepared: Prepared, plan: Plan) -> dict[str, float]:
-    """Return the GMACs at every `size` of the plan's recipes that the network takes; 0 is its own size."""
-    found = {}
-    for size in dict.fromkeys(cell.recipe["size"] for cell in plan.cells):
-        with contextlib.suppress(PreflightError):
-            preprocess = input_of(prepared.choice, make_recipe({"size": size}))
-            found[str(size)] = cost.gmacs(prepared.network, preprocess.shape, preprocess.num_channels)
-    return found
-
-
 def _label(cell: Cell) -> str:
     return f"{cell.backbone}@{cell.weights}"
 
@@ -245,13 +208,3 @@ def _failure(cell: Cell, error: Exception) -> CellResult:
         return failed(cell, "memory", f"the device ran out of memory: {error}", "lower batch_size, or choose a smaller size")
     text = f"{type(error).__name__}: {error}"
     return failed(cell, "bug", text, "if the backbone is your own, correct it; else report this, with the output of --debug")
-
-
-def _source(choice: Choice) -> str:
-    """Return what tells one version of a backbone's code from another; a value made in Python is never shared."""
-    if choice.origin == "python":
-        return uuid.uuid4().hex
-    path = Path(choice.origin)
-    code = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else choice.origin
-    start = choice.start.path if isinstance(choice.start, FileStart) else choice.weights_name
-    return f"{choice.backbone.name} {code} {start}"

@@ -39,7 +39,10 @@ class Variation:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
-    """All cells of a command and what they need. `hash` names the run: the same cells in any order have the same."""
+    """All cells of a command and what they need. `hash` names the run: the same cells in any order have the same.
+
+    `latency` asks for each backbone's latency, which is no part of the hash.
+    """
 
     cells: tuple[Cell, ...]
     choices: Mapping[str, Choice]
@@ -49,6 +52,7 @@ class Plan:
     keep: str
     is_demo: bool
     hash: str
+    latency: bool = True
 
     def described(self) -> dict[str, Any]:
         """Return the plan as plain values, as it is kept in the run folder."""
@@ -97,6 +101,7 @@ def make(  # noqa: PLR0913 - what a plan rests on
     positive: str | None = None,
     watch_test: bool = False,
     keep: str = "best",
+    latency: bool = True,
     is_demo: bool = False,
     tuned_seeds: int | None = None,
 ) -> Plan:
@@ -128,6 +133,7 @@ def make(  # noqa: PLR0913 - what a plan rests on
         keep=keep,
         is_demo=is_demo,
         hash=hashlib.sha256(words).hexdigest()[:12],
+        latency=latency,
     )
 
 
