@@ -15,7 +15,7 @@ from xzoo.compare import together
 from xzoo.compare.cell import Output, compute
 from xzoo.compare.together import Asked, Begun, compute_together, groups
 from xzoo.data.pack import Pack
-from xzoo.errors import CellError, ProofError
+from xzoo.errors import CellError, PreflightError, ProofError
 from xzoo.runs.result import Cell, EpochRecord
 from xzoo.train.device import Device
 
@@ -167,3 +167,29 @@ def test_a_head_that_is_not_linear_is_left_to_the_loop(cells: Any, pack: Pack, t
     prepared, asked = cells({}, backbone=odd)
     assert compute_together(prepared, asked, pack, DEVICE, Asked()) is None
     assert torch.is_grad_enabled()
+
+
+def test_the_solvers_head_is_the_best_of_its_path_on_validation(cells: Any, pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared, asked = cells({"head": "solver"}, {"head": "solver", "loss": "bce"}, seeds=(0, 1))
+    for group in groups(asked):
+        for records, result in found(prepared, group, pack).values():
+            solved = output((records, result)).result
+            assert len(records) == solved.epochs == 1
+            assert solved.val is not None
+            assert solved.val.accuracy is not None
+            assert records[0].val_accuracy == solved.val.accuracy.value == 1.0
+            [note] = solved.notes
+            assert note.startswith("solver: inverse penalty ")
+    # Seeds differ in their start and order alone, which a closed solution does not know.
+    first, second = (output(result).predictions["test_probabilities"] for result in found(prepared, asked[:2], pack).values())
+    np.testing.assert_allclose(first, second, atol=1e-6)
+
+
+@pytest.mark.parametrize(("freeze", "augment"), [("finetune", "none"), ("frozen", "natural")])
+def test_the_solver_is_refused_where_it_cannot_solve(
+    cell_of: Any, tiny: xzoo.Backbone, pack: Pack, freeze: str, augment: str
+) -> None:
+    prepared, cell = cell_of(tiny, pack, freeze, head="solver", augment=augment)
+    assert groups([cell]) == []
+    with pytest.raises(PreflightError, match="head=solver cannot find the head"):
+        next(iter(compute(prepared, cell, pack, DEVICE)))

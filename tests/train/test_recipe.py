@@ -36,6 +36,7 @@ WORDS = {
     "crop": ("none", "centre"),
     "precision": ("auto", "bf16", "fp32"),
     "keep": ("best", "last"),
+    "head": ("loop", "solver"),
     "augment": ("none", "chest-xray", "natural"),
 }
 

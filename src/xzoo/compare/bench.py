@@ -72,6 +72,7 @@ class Bench:
     feature_seconds: float = 0.0
     prepare_seconds: float = 0.0
     spent: Counter[str] = field(default_factory=Counter)
+    notes: tuple[str, ...] = ()
 
     def predictions(self, split: str) -> Predictions:
         """Return the predictions of a split, in eval mode, and count their time."""

@@ -17,6 +17,7 @@ from xzoo.compare.bench import Bench, Prepared, lay_out
 from xzoo.compare.fit import read_fit
 from xzoo.data.pack import Pack
 from xzoo.data.split import Split
+from xzoo.errors import PreflightError
 from xzoo.evaluate.metrics import measure
 from xzoo.evaluate.predictions import Predictions
 from xzoo.runs.result import Cell, CellResult, EpochRecord, Metrics, Proof, Seconds
@@ -44,6 +45,11 @@ def compute(
     """Yield a record after each epoch and, last, the output. Raises CellError for a cell that cannot be trained as asked."""
     began = time.perf_counter()
     device.reset_peak_memory()
+    if cell.recipe["head"] == "solver":
+        raise PreflightError(
+            f"head=solver cannot find the head of {cell.contender}",
+            "it needs --freeze frozen, a linear head with a bias, and no augmentation; or leave head=loop",
+        )
     bench = lay_out(prepared, cell, pack, device)
     device = bench.device
     network, owners = bench.classifier.network, bench.classifier.tensor_owner
@@ -85,6 +91,7 @@ class Told:
     proof: Proof
     still: tuple[str, ...]
     heads: int = 1
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +118,7 @@ class Finished:
             proof=told.proof,
             steps_below_resolution=told.still,
             heads=told.heads,
+            notes=(*bench.notes, *told.notes),
         )
         return Output(result, _arrays(bench.split, self.found), self.learnt)
 

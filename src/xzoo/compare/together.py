@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +25,7 @@ from xzoo.evaluate.predictions import Predictions
 from xzoo.model.heads import LinearHead
 from xzoo.model.ownership import HEAD
 from xzoo.runs.result import Cell, EpochRecord, Proof
+from xzoo.train import solver
 from xzoo.train.device import Device
 from xzoo.train.heads import HeadEpoch, HeadTask, train_heads
 from xzoo.train.objective import objective, probabilities
@@ -40,7 +42,7 @@ Item = tuple[Cell, Begun | EpochRecord | Output | Exception]
 MOST_BYTES = 1 << 30
 """Standardised features and predictions held at a time; more heads are trained in several turns, with the same figures."""
 
-_PLACE = ("precision", "size", "crop", "loss")
+_PLACE = ("precision", "size", "crop", "loss", "head")
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class _Head:
     resting: tuple[bool, bool] = (False, False)
     is_done: bool = False
     error: Exception | None = None
+    notes: tuple[str, ...] = ()
 
 
 def _all(extracted: Extracted, cells: Sequence[Cell], pack: Pack, asked: Asked) -> Iterator[Item]:
@@ -140,6 +143,13 @@ def _prepared(extracted: Extracted, cell: Cell, pack: Pack, tables: dict[bytes, 
 
 
 def _train(heads: Sequence[_Head], asked: Asked) -> None:
+    if heads[0].bench.recipe.head == "solver":
+        for head in heads:
+            try:
+                _solve(head, asked)
+            except CellError as error:
+                head.error = error
+        return
     began = time.perf_counter()
     for epoch, found in enumerate(train_heads([head.task for head in heads])):
         share = (time.perf_counter() - began) / len(heads)
@@ -147,6 +157,25 @@ def _train(heads: Sequence[_Head], asked: Asked) -> None:
             if not head.is_done:
                 _note(head, epoch, after, share, asked)
         began = time.perf_counter()
+
+
+def _solve(head: _Head, asked: Asked) -> None:
+    """Find a head by the solver: of its path the solution that is best on validation becomes its only epoch."""
+    began = time.perf_counter()
+    task, recipe = head.task, head.bench.recipe
+    solver.check(recipe)
+    train_ND = task.inputs_ND[torch.from_numpy(task.train_N).to(task.inputs_ND.device), :-1].cpu().numpy()
+    labels_N = task.labels_N[task.train_N]
+    best: tuple[tuple[float, float], Tensor, float] | None = None
+    for one in solver.solve(train_ND, labels_N, recipe, task.num_classes):
+        weights_OD = torch.from_numpy(np.c_[one.weights_OD, one.bias_O]).to(task.inputs_ND)
+        seen = _looked(head, "val", weights_OD)
+        if best is None or (seen.accuracy, -seen.loss) > best[0]:
+            best = ((seen.accuracy, -seen.loss), weights_OD, one.strength)
+    assert best is not None
+    learnt = _looked(head, "train", best[1])
+    head.notes = (f"solver: inverse penalty {best[2]:g}, the best on validation of {len(solver.PATH)}",)
+    _note(head, 0, HeadEpoch(best[1], learnt.loss, learnt.accuracy, 0.0, (False, False)), time.perf_counter() - began, asked)
 
 
 def _note(head: _Head, epoch: int, after: HeadEpoch, seconds: float, asked: Asked) -> None:
@@ -229,5 +258,5 @@ def _finished(head: _Head, strayed: Sequence[str], num_heads: int) -> Finished:
     classifier.restore(weights)
     head.bench.learner.finish()
     best = head.best if head.bench.recipe.keep == "best" else len(head.curves) - 1
-    told = Told(tuple(head.curves), best, {HEAD}, proof, still, num_heads)
+    told = Told(tuple(head.curves), best, {HEAD}, proof, still, num_heads, head.notes)
     return finish(head.bench, told)

@@ -135,7 +135,8 @@ class Cell:
 class CellResult:
     """What one cell produced; its predictions and learnt tensors lie beside it in the run folder.
 
-    `heads` is the number of heads trained together on the same features; each cell's `seconds` are its share.
+    `heads` is the number of heads trained together on the same features; each cell's `seconds` are its share. `notes` say how it
+    was computed: what was reused, which engine ran, which penalty was chosen.
     `steps_below_resolution` names parameters that got a gradient and a rate, whose product was too small to change a float32.
     """
 
@@ -164,6 +165,7 @@ class CellResult:
     environment: Mapping[str, Any] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     heads: int = 1
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,8 @@ class Recipe:
     K times at most (0: anew in every epoch). `size` overrides the input's side in pixels (0: that of the weights), `crop` is
     `none` or `centre` (the publisher's resize and centre crop). `batch_norm_momentum` 0 follows the number of steps.
     `precision` is `auto`, `bf16` or `fp32`. `keep` chooses the weights that are evaluated: those of the epoch `best` on
-    validation, or the `last`.
+    validation, or the `last`. `head` says how a frozen backbone's head is found: epoch by epoch (`loop`), or by the `solver`
+    (logistic regression, its L2 penalty chosen on validation), to which epochs, rates and decay mean nothing.
     """
 
     epochs: int = 10
@@ -49,6 +50,7 @@ class Recipe:
     crop: Literal["none", "centre"] = "none"
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     keep: Literal["best", "last"] = "best"
+    head: Literal["loop", "solver"] = "loop"
 
     def __post_init__(self) -> None:
         for name, low, high in _RANGES:
