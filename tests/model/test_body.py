@@ -56,6 +56,12 @@ def test_a_copy_is_still_and_the_classifier_is_left_as_it_was() -> None:
     assert all(torch.equal(before[name], tensor) for name, tensor in classifier.network.state_dict().items())
 
 
+def test_every_tensor_of_a_body_has_one_name() -> None:
+    # Two names for one tensor would stop torch.func and safetensors.
+    body = body_of(made())
+    assert len(dict(body.named_parameters(remove_duplicate=False))) == len(dict(body.named_parameters()))
+
+
 def test_a_body_keeps_no_features() -> None:
     body = body_of(made())
     body(IMAGES_BCHW)

@@ -57,13 +57,15 @@ class Body(nn.Module):
         super().__init__()
         self.network = network
         self.name = name
-        self.reached = _Remembering(Float32Head(network.get_submodule(head_path)))
-        _put(network, head_path, self.reached)
+        self.head_path = head_path
+        _put(network, head_path, _Remembering(Float32Head(network.get_submodule(head_path))))
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """Return the features. Raises PluginError where the network never calls its head."""
         self.network(images_BCHW)
-        features, self.reached.input = self.reached.input, None
+        reached = self.network.get_submodule(self.head_path)
+        assert isinstance(reached, _Remembering)
+        features, reached.input = reached.input, None
         if features is None:
             raise PluginError(f"{self.name}: the forward pass never reaches its head", "name the module that gives the logits")
         return features
