@@ -16,7 +16,7 @@ from xzoo.data.pack import Pack, make_view
 from xzoo.model.classifier import Classifier
 from xzoo.train import features
 from xzoo.train.device import Device
-from xzoo.train.features import FeatureBatches, LiveFeatures, tensors_key
+from xzoo.train.features import Extractor, FeatureBatches, LiveFeatures, tensors_key
 from xzoo.train.learner import HeadOnFeatures, Learner, WholeNetwork
 from xzoo.train.loop import train
 from xzoo.train.objective import objective
@@ -35,6 +35,10 @@ def images(pack: Pack, tiny: xzoo.Backbone) -> Batches:
     return Batches(view, pack.labels_N, np.arange(len(pack)), tiny.preprocess, 16, seed=3)
 
 
+def extract(classifier: Classifier, name: str = "eager") -> Extractor:
+    return Extractor(name, lambda _: classifier.network.eval() and classifier.features)
+
+
 @pytest.fixture
 def seen(classifier_of: Make, tiny: xzoo.Backbone) -> tuple[Classifier, list[int]]:
     """A classifier, and the sizes of the batches that its first convolution has seen since."""
@@ -48,27 +52,26 @@ def test_the_body_sees_each_image_once_and_never_again(
     seen: tuple[Classifier, list[int]], images: Batches, device: Device, own_cache: Path
 ) -> None:
     classifier, sizes = seen
-    first, seconds = features.compute(classifier, images, device, body="body", pack="pack")
+    first, seconds = features.compute(extract(classifier), images, device, body="body")
     assert sizes == [16, 16, 8]
-    again, kept_seconds = features.compute(classifier, dataclasses.replace(images, seed=9), device, body="body", pack="pack")
+    again, kept_seconds = features.compute(extract(classifier), dataclasses.replace(images, seed=9), device, body="body")
     assert sizes == [16, 16, 8]
-    assert np.array_equal(first, again)
+    assert torch.equal(first, again)
     assert 0 < seconds == kept_seconds
     assert first.shape == (40, 8)
-    assert first.dtype == np.float32
+    assert first.dtype == torch.float32
 
 
 def test_features_are_the_heads_input_in_eval_mode_in_the_order_of_the_images(
     classifier_of: Make, tiny: xzoo.Backbone, images: Batches, device: Device, own_cache: Path
 ) -> None:
     classifier = classifier_of(tiny)
-    classifier.network.train()
-    found, _ = features.compute(classifier, images, device, body="body", pack="pack")
+    found, _ = features.compute(extract(classifier), images, device, body="body")
     network = classifier.network.eval()
     network.set_submodule("9", nn.Identity())
     with torch.no_grad():
         expected = torch.cat([network(images_BCHW) for images_BCHW, _ in images.ordered()])
-    assert np.array_equal(found, expected.numpy())
+    assert torch.equal(found, expected)
 
 
 def test_what_could_change_a_feature_is_part_of_its_key(
@@ -77,18 +80,18 @@ def test_what_could_change_a_feature_is_part_of_its_key(
     classifier, sizes = seen
     darker = dataclasses.replace(images.preprocess, mean=(0.4,) * 3)
     view = dataclasses.replace(images.view, key="cropped")
-    asked: list[tuple[Batches, Device, dict[str, str]]] = [
-        (images, device, {}),
-        (images, Device("cpu", "bf16", 1), {}),
-        (images, Device("cpu", "fp32", 2), {}),
-        (images, device, {"body": "other"}),
-        (images, device, {"pack": "other"}),
-        (dataclasses.replace(images, preprocess=darker), device, {}),
-        (dataclasses.replace(images, view=view), device, {}),
+    asked: list[tuple[Batches, Device, str, str]] = [
+        (images, device, "body", "eager"),
+        (images, Device("cpu", "bf16", 1), "body", "eager"),
+        (images, Device("cpu", "fp32", 2), "body", "eager"),
+        (images, device, "other", "eager"),
+        (images, device, "body", "other"),
+        (dataclasses.replace(images, preprocess=darker), device, "body", "eager"),
+        (dataclasses.replace(images, view=view), device, "body", "eager"),
     ]
     for _ in range(2):
-        for number, (batches, where, changes) in enumerate(asked, 1):
-            features.compute(classifier, batches, where, **{"body": "body", "pack": "pack", **changes})
+        for number, (batches, where, body, name) in enumerate(asked, 1):
+            features.compute(extract(classifier, name), batches, where, body=body)
             assert sum(sizes) >= 40 * number
     assert sum(sizes) == 40 * len(asked)
 
@@ -107,9 +110,9 @@ def test_the_key_of_a_body_tells_every_tensor_but_the_heads(tiny: xzoo.Backbone)
 
 
 def stored(images: Batches, classifier: Classifier, device: Device) -> FeatureBatches:
-    found, _ = features.compute(classifier, dataclasses.replace(images, indices=np.arange(40)), device, body="b", pack="p")
+    found, _ = features.compute(extract(classifier), dataclasses.replace(images, indices=np.arange(40)), device, body="b")
     labels_N = torch.from_numpy(images.labels_N)
-    return FeatureBatches(torch.from_numpy(np.array(found)), labels_N, images.indices, images.batch_size, images.seed)
+    return FeatureBatches(found, labels_N, images.indices, images.batch_size, images.seed)
 
 
 def test_stored_features_come_in_the_order_of_the_images(
@@ -117,7 +120,7 @@ def test_stored_features_come_in_the_order_of_the_images(
 ) -> None:
     classifier = classifier_of(tiny)
     some = dataclasses.replace(images, indices=np.arange(5, 38), batch_size=8)
-    kept, live = stored(some, classifier, device), LiveFeatures(classifier, some, device)
+    kept, live = stored(some, classifier, device), LiveFeatures(extract(classifier), some)
     assert (kept.num_steps, live.num_steps, kept.seed, live.seed) == (4, 4, 3, 3)
     for epoch in (0, 1):
         for (one_BD, labels_B), (other_BD, others_B) in zip(kept.epoch(epoch), live.epoch(epoch), strict=True):
@@ -133,13 +136,13 @@ def test_live_features_are_those_of_the_augmented_images(
     augmented = dataclasses.replace(images, augment="chest-xray")
     found: list[Tensor] = []
     for epoch in (0, 1):
-        pairs = zip(LiveFeatures(classifier, augmented, device).epoch(epoch), augmented.epoch(epoch), strict=True)
+        pairs = zip(LiveFeatures(extract(classifier), augmented).epoch(epoch), augmented.epoch(epoch), strict=True)
         for (features_BD, labels_B), (images_BCHW, others_B) in pairs:
             assert torch.equal(features_BD, classifier.features(images_BCHW))
             assert torch.equal(labels_B, others_B)
             assert not features_BD.requires_grad
             found.append(features_BD)
-    plain = torch.cat([features_BD for features_BD, _ in LiveFeatures(classifier, images, device).epoch(0)])
+    plain = torch.cat([features_BD for features_BD, _ in LiveFeatures(extract(classifier), images).epoch(0)])
     assert not torch.equal(torch.cat(found[:3]), plain)
     assert not torch.equal(torch.cat(found[:3]), torch.cat(found[3:]))
 

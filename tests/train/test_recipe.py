@@ -37,6 +37,7 @@ WORDS = {
     "precision": ("auto", "bf16", "fp32"),
     "keep": ("best", "last"),
     "head": ("loop", "solver"),
+    "engine": ("auto", "eager", "inductor", "openvino", "onnxruntime", "cudagraph"),
     "augment": ("none", "chest-xray", "natural"),
 }
 

@@ -54,7 +54,7 @@ def test_what_the_optimiser_never_held_is_not_excused(
 def test_damaged_features_are_computed_again(tiny: xzoo.Backbone, pack: Pack, cell_of: Make, own_cache: Path) -> None:
     made = cell_of(tiny, pack, "frozen")
     before = output(made, pack).predictions["test_probabilities"]
-    [stored] = own_cache.glob("features/*/features.npy")
+    [stored] = own_cache.glob("features/*/rows.bin")
     stored.write_bytes(stored.read_bytes()[:100])
     assert np.array_equal(output(made, pack).predictions["test_probabilities"], before)
 

@@ -14,7 +14,7 @@ from xzoo.data.batches import Batches
 from xzoo.data.pack import Pack, make_view
 from xzoo.model.classifier import Classifier
 from xzoo.train.device import Device
-from xzoo.train.features import LiveFeatures
+from xzoo.train.features import Extractor, LiveFeatures
 from xzoo.train.learner import HeadOnFeatures
 from xzoo.train.loop import Batched, train
 from xzoo.train.objective import objective
@@ -43,12 +43,16 @@ def seen(classifier_of: Make, tiny: xzoo.Backbone) -> tuple[Classifier, list[int
     return classifier, sizes
 
 
-def kept(classifier: Classifier, images: Batches, device: Device, num_views: int, body: str = "body") -> ViewBatches:
-    def compute(images_BCHW: Tensor) -> Tensor:
-        with torch.no_grad():
-            return classifier.features(images_BCHW).float()
+def extract(classifier: Classifier, device: Device) -> Extractor:
+    def run(images_BCHW: Tensor) -> Tensor:
+        with device.arithmetic():
+            return classifier.features(images_BCHW)
 
-    return ViewBatches(dataclasses.replace(images, views=num_views), compute, device, body)
+    return Extractor("eager", lambda _: run)
+
+
+def kept(classifier: Classifier, images: Batches, device: Device, num_views: int, body: str = "body") -> ViewBatches:
+    return ViewBatches(dataclasses.replace(images, views=num_views), extract(classifier, device), device, body)
 
 
 def tensors(batches: Iterator[tuple[Tensor, Tensor]]) -> list[Tensor]:
@@ -67,7 +71,7 @@ def test_as_many_views_as_epochs_train_what_a_run_that_keeps_nothing_trains(
     states: list[dict[str, Tensor]] = []
     for classifier, batches in (
         (seen[0], kept(seen[0], images, device, EPOCHS)),
-        (other := classifier_of(tiny), LiveFeatures(other, images, device)),
+        (other := classifier_of(tiny), LiveFeatures(extract(other, device), images)),
     ):
         assert isinstance(batches, ViewBatches | LiveFeatures)
         laid: Batched = batches
@@ -95,11 +99,11 @@ def test_views_come_round_in_the_order_of_the_present_epoch(
 ) -> None:
     classifier, _ = seen
     batches = kept(classifier, images, device, 2)
-    live = [tensors(LiveFeatures(classifier, images, device).epoch(epoch)) for epoch in range(2)]
+    live = [tensors(LiveFeatures(extract(classifier, device), images).epoch(epoch)) for epoch in range(2)]
     assert same(tensors(batches.epoch(0)), live[0])
     assert same(tensors(batches.epoch(1)), live[1])
     again = tensors(batches.epoch(2))
-    expected = tensors(LiveFeatures(classifier, batches.images, device).epoch(2))
+    expected = tensors(LiveFeatures(extract(classifier, device), batches.images).epoch(2))
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(again, expected, strict=True))
     assert not same(again, live[0])
     rows = [sorted(torch.cat(features[::2]).sum(1).tolist()) for features in (again, live[0])]

@@ -25,19 +25,14 @@ from xzoo.model import classifier as classifiers
 from xzoo.model.classifier import Classifier
 from xzoo.model.weights import LoadedWeights
 from xzoo.runs.result import Cell
-from xzoo.train import features, standardise
 from xzoo.train.device import Device, choose
-from xzoo.train.learner import HeadOnFeatures, Learner, WholeNetwork
+from xzoo.train.learner import Learner
 from xzoo.train.loop import Batched
 from xzoo.train.objective import num_outputs
 from xzoo.train.recipe import Recipe
 from xzoo.train.recipe import make as make_recipe
-from xzoo.train.standardise import Standardiser
 from xzoo.zoo.spec import Choice, Preprocess
 from xzoo.zoo.strategies import Strategy, parse
-
-_MANY = 1024
-"""Stored features in a batch where they are only looked at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +68,8 @@ class Bench:
     prepare_seconds: float = 0.0
     spent: Counter[str] = field(default_factory=Counter)
     notes: tuple[str, ...] = ()
+    engine: str = ""
+    trial: Callable[[], None] = lambda: None
 
     def predictions(self, split: str) -> Predictions:
         """Return the predictions of a split, in eval mode, and count their time."""
@@ -86,25 +83,6 @@ class Bench:
         stages, epochs = self.classifier.stages, self.recipe.epochs
         rates = (self.strategy.rates(stages, epoch, epochs) for epoch in range(num_epochs or epochs))
         return set().union(*(self.classifier.learning_owners(of_epoch) for of_epoch in rates))
-
-
-def lay_out(prepared: Prepared, cell: Cell, pack: Pack, device: Device) -> Bench:
-    """Return everything a cell trains with; features are computed where nothing but the head learns."""
-    if is_frozen(cell):
-        return Extracted.of(prepared, cell, pack, device).bench(cell)
-    place = Place.of(prepared, cell, pack, device)
-    return Bench(
-        **place.laid(cell),
-        learner=WholeNetwork(place.classifier),
-        training=place.images(cell, place.split(cell).train, make_recipe(cell.recipe).augment),
-        ordered=lambda indices: place.images(cell, indices).ordered(),
-        logits_of=place.classifier,
-    )
-
-
-def is_frozen(cell: Cell) -> bool:
-    """Whether nothing but the head ever learns."""
-    return cell.freeze == "frozen"
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +113,9 @@ class Place:
     def images(self, cell: Cell, indices: NDArray[np.int64], augment: str = "none", batch_size: int = 0) -> Batches:
         """Return images as batches, of the recipe's size unless another is given."""
         size = batch_size or make_recipe(cell.recipe).batch_size
-        return Batches(self.view, self.pack.labels_N, indices, self.preprocess, size, cell.seed, augment, self.device.kind)
+        views = make_recipe(cell.recipe).views
+        kind = self.device.kind
+        return Batches(self.view, self.pack.labels_N, indices, self.preprocess, size, cell.seed, augment, kind, views=views)
 
     def laid(self, cell: Cell) -> dict[str, Any]:
         """Return what every bench of a cell holds."""
@@ -148,53 +128,6 @@ class Place:
             "split": self.split(cell),
             "labels_N": self.pack.labels_N,
         }
-
-
-@dataclass(frozen=True, eq=False)
-class Extracted:
-    """A place whose body has seen every image once: what heads learn from. `spread` keeps the standardiser of each split."""
-
-    place: Place
-    features_N: Tensor
-    labels_N: Tensor
-    seconds: float
-    spread: dict[bytes, Standardiser] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, prepared: Prepared, cell: Cell, pack: Pack, device: Device) -> Extracted:
-        """Return the features of all images of the pack, from the cache where they are there."""
-        place = Place.of(prepared, cell, pack, device)
-        every = place.images(cell, np.arange(len(pack)), batch_size=64)
-        kept, seconds = features.compute(place.classifier, every, place.device, body=prepared.body, pack=pack.key)
-        kind = place.device.kind
-        return cls(place, torch.from_numpy(np.array(kept)).to(kind), torch.from_numpy(pack.labels_N).to(kind), seconds)
-
-    def standardiser(self, train_N: NDArray[np.int64]) -> Standardiser:
-        """Return the standardiser of the features of these training images."""
-        key = train_N.tobytes()
-        if key not in self.spread:
-            chosen = torch.from_numpy(train_N).to(self.features_N.device)
-            self.spread[key] = standardise.fit(self.features_N[chosen], self.place.classifier.head)
-        return self.spread[key]
-
-    def bench(self, cell: Cell) -> Bench:
-        """Return what a cell trains with; cells of one place share its classifier, so one is finished before the next."""
-        place, laid = self.place, self.place.laid(cell)
-        recipe, train_N = laid["recipe"], laid["split"].train
-        learner = HeadOnFeatures(place.classifier, self.standardiser(train_N))
-
-        def stored(indices: NDArray[np.int64], batch_size: int = _MANY) -> features.FeatureBatches:
-            return features.FeatureBatches(self.features_N, self.labels_N, indices, batch_size, cell.seed)
-
-        live = features.LiveFeatures(place.classifier, place.images(cell, train_N, recipe.augment), place.device)
-        return Bench(
-            **laid,
-            learner=learner,
-            training=stored(train_N, recipe.batch_size) if recipe.augment == "none" else live,
-            ordered=lambda indices: stored(indices).ordered(),
-            logits_of=lambda inputs: learner.outputs(inputs)[0],
-            feature_seconds=self.seconds,
-        )
 
 
 def build(prepared: Prepared, num_classes: int, recipe: Recipe, seed: int, preprocess: Preprocess, device: Device) -> Classifier:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xzoo.compare.bench import Bench, Prepared, lay_out
+from xzoo.compare.bench import Bench, Prepared
 from xzoo.compare.fit import read_fit
+from xzoo.compare.layout import lay_out
 from xzoo.data.pack import Pack
 from xzoo.data.split import Split
 from xzoo.errors import PreflightError
@@ -56,6 +57,7 @@ def compute(
     compute_loss = objective(bench.recipe, bench.labels_N[bench.split.train], len(pack.classes), device.kind)
     look_first(bench, compute_loss)
     before = snapshot(network)
+    bench.trial()
     bench.prepare_seconds = time.perf_counter() - began
 
     def watch() -> Mapping[str, float]:
@@ -119,6 +121,7 @@ class Finished:
             steps_below_resolution=told.still,
             heads=told.heads,
             notes=(*bench.notes, *told.notes),
+            engine=bench.engine,
         )
         return Output(result, _arrays(bench.split, self.found), self.learnt)
 

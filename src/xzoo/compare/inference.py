@@ -13,12 +13,19 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from xzoo.compare.saved import RUNS, Saved, What, find, rebuild
+from xzoo.compare.bench import shorter_side
+from xzoo.compare.layout import extractor, is_frozen
+from xzoo.compare.saved import RUNS, Saved, What, find, rebuild, restored
 from xzoo.data.unlabelled import Fit, find_images, read_batches
 from xzoo.evaluate.deployed import Deployed
+from xzoo.evaluate.engines.table import available
+from xzoo.model.classifier import Classifier
 from xzoo.train.device import Device, choose
+from xzoo.train.features import Extractor
 from xzoo.train.objective import probabilities
+from xzoo.train.recipe import make as make_recipe
 from xzoo.zoo.spec import Backbone, Choice
 
 SCHEMA = "xzoo.predict/1"
@@ -64,7 +71,7 @@ def predict(
     files = find_images([paths] if isinstance(paths, str | os.PathLike) else paths)
     saved = find(run, contender=contender, seed=seed, runs=runs)
     chosen = choose(device, saved.cell.recipe["precision"])
-    model = rebuild(saved, backbone, chosen.kind)
+    model = _as_evaluated(saved, backbone, chosen)
     return Predicted(
         run=str(saved.folder.path),
         contender=saved.cell.contender,
@@ -72,6 +79,31 @@ def predict(
         classes=saved.classes,
         images=[_named(model, path, row_K) for path, row_K in _rows(model, saved, files, chosen)],
     )
+
+
+class _HeadOnBody(nn.Module):
+    """A frozen body as an engine runs it, and the head that learnt from its features."""
+
+    def __init__(self, classifier: Classifier, extract: Extractor) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.extract = extract
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        return self.classifier.logits_of(self.extract(images_BCHW))
+
+
+def _as_evaluated(saved: Saved, backbone: Backbone | Choice | None, device: Device) -> Deployed:
+    """Return the network as its cell was evaluated: a frozen body by the engine that gave its features, where that is here."""
+    if not is_frozen(saved.cell):
+        return rebuild(saved, backbone, device.kind)
+    classifier, preprocess = restored(saved, backbone, device.kind)
+    result = saved.folder.cell(saved.cell.id)
+    name = result.engine if result else ""
+    known = {one.name for one in available(device)}
+    network = _HeadOnBody(classifier, extractor(classifier, name if name in known else "eager", device))
+    classifier.network.eval()
+    return Deployed(network, saved.classes, preprocess, shorter_side(preprocess, make_recipe(saved.cell.recipe)))
 
 
 def _rows(model: Deployed, saved: Saved, files: Sequence[Path], device: Device) -> Iterator[tuple[Path, NDArray[np.float64]]]:

@@ -26,7 +26,7 @@ from xzoo.train.device import choose
 from xzoo.train.recipe import make as make_recipe
 from xzoo.zoo.names import Reference
 from xzoo.zoo.registry import Registry, did_you_mean, start_of
-from xzoo.zoo.spec import Backbone, Choice
+from xzoo.zoo.spec import Backbone, Choice, Preprocess
 
 What = str | os.PathLike[str] | Recommendation | None
 RUNS = "xzoo-runs"
@@ -92,6 +92,13 @@ def find(what: What, *, contender: str | None = None, seed: int | None = None, r
 
 def rebuild(saved: Saved, backbone: Backbone | Choice | None = None, device: str = "cpu") -> Deployed:
     """Return the network of a saved cell on a device, in eval mode. Raises what `load` does."""
+    classifier, preprocess = restored(saved, backbone, device)
+    resize = shorter_side(preprocess, make_recipe(saved.cell.recipe))
+    return Deployed(classifier.network, saved.classes, preprocess, resize).eval()
+
+
+def restored(saved: Saved, backbone: Backbone | Choice | None = None, device: str = "cpu") -> tuple[Classifier, Preprocess]:
+    """Return the classifier of a saved cell as it was learnt, and what its images go through. Raises what `load` does."""
     choice, recipe = _choice(saved, backbone), make_recipe(saved.cell.recipe)
     prepared, preprocess = prepare(choice), input_of(choice, recipe)
     chosen = choose(device, recipe.precision)
@@ -105,7 +112,7 @@ def rebuild(saved: Saved, backbone: Backbone | Choice | None = None, device: str
                 f"{saved.label} does not start as it did in {saved.folder.path}: its code, its weights or torch changed",
                 "bring back what it was, or run the comparison again",
             )
-    return Deployed(classifier.network, saved.classes, preprocess, shorter_side(preprocess, recipe)).eval()
+    return classifier, preprocess
 
 
 def _contender(folder: RunFolder, cells: Sequence[Cell], asked: str | None) -> str:

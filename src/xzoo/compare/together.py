@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xzoo.compare.bench import Bench, Extracted, Prepared, is_frozen
+from xzoo.compare.bench import Bench, Prepared
 from xzoo.compare.cell import Finished, Output, Told, finish, is_better, look_first, watched
+from xzoo.compare.layout import Extracted, is_frozen
 from xzoo.data.pack import Pack
 from xzoo.errors import CellError
 from xzoo.evaluate.predictions import Predictions
@@ -42,7 +43,7 @@ Item = tuple[Cell, Begun | EpochRecord | Output | Exception]
 MOST_BYTES = 1 << 30
 """Standardised features and predictions held at a time; more heads are trained in several turns, with the same figures."""
 
-_PLACE = ("precision", "size", "crop", "loss", "head")
+_PLACE = ("precision", "size", "crop", "loss", "head", "engine")
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ def _prepared(extracted: Extracted, cell: Cell, pack: Pack, tables: dict[bytes, 
     classifier.redraw_head(cell.seed)
     if look:
         look_first(bench, objective(recipe, pack.labels_N[train_N], len(pack.classes), bench.device.kind))
+        bench.trial()
     key = train_N.tobytes()
     if key not in tables:
         inputs_ND = extracted.standardiser(train_N)(extracted.features_N)

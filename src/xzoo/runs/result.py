@@ -136,7 +136,7 @@ class CellResult:
     """What one cell produced; its predictions and learnt tensors lie beside it in the run folder.
 
     `heads` is the number of heads trained together on the same features; each cell's `seconds` are its share. `notes` say how it
-    was computed: what was reused, which engine ran, which penalty was chosen.
+    was computed: what was reused, which penalty was chosen. `engine` ran the frozen body.
     `steps_below_resolution` names parameters that got a gradient and a rate, whose product was too small to change a float32.
     """
 
@@ -166,6 +166,7 @@ class CellResult:
     findings: tuple[Finding, ...] = ()
     heads: int = 1
     notes: tuple[str, ...] = ()
+    engine: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

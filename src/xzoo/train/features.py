@@ -1,4 +1,4 @@
-"""The head's input, computed once per (weights, preprocessing, pack, precision) and kept.
+"""The head's input, computed once per (weights, preprocessing, pack, precision, engine) and kept.
 
 N = images, B = images in a batch, D = features
 """
@@ -6,8 +6,7 @@ N = images, B = images in a batch, D = features
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from xzoo import durable
-from xzoo.data import cache
 from xzoo.data.batches import Batches, chunks, shuffled
-from xzoo.model.classifier import Classifier
+from xzoo.train import rows
+from xzoo.train.boundary import words
 from xzoo.train.device import Device
-
-_FORMAT = "xzoo.features/2: features.npy and seconds.npy"
+from xzoo.train.rows import Placed
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +50,32 @@ class FeatureBatches:
             yield self.features_N[chosen], self.labels_N[chosen]
 
 
+class Extractor:
+    """A frozen body, images (B,C,H,W) to features in float32, made ready by `load` when the first images come.
+
+    `name` identifies what runs it, an engine and its version. Autocast is off: the body has its own precision.
+    """
+
+    def __init__(self, name: str, load: Callable[[Tensor], Callable[[Tensor], Tensor]]) -> None:
+        self.name = name
+        self._load = load
+        self._run: Callable[[Tensor], Tensor] | None = None
+
+    @torch.no_grad()
+    def __call__(self, images_BCHW: Tensor) -> Tensor:
+        """Return the features of these images."""
+        with torch.autocast(images_BCHW.device.type, enabled=False):
+            if self._run is None:
+                self._run = self._load(images_BCHW)
+            return self._run(images_BCHW).float()
+
+
 @dataclass(frozen=True, eq=False)
 class LiveFeatures:
     """Features of augmented images, computed as they come: they differ in every epoch."""
 
-    classifier: Classifier
+    extract: Extractor
     images: Batches
-    device: Device
 
     @property
     def seed(self) -> int:
@@ -74,28 +90,25 @@ class LiveFeatures:
     def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield features and labels of an epoch's augmented images."""
         for images_BCHW, labels_B in self.images.epoch(epoch):
-            yield _features(self.classifier, images_BCHW, self.device), labels_B
+            yield self.extract(images_BCHW), labels_B
 
 
-def compute(
-    classifier: Classifier, images: Batches, device: Device, *, body: str, pack: str
-) -> tuple[NDArray[np.float32], float]:
-    """Return features (N,D) or (N,D,H,W) of all images, from the cache where they are there, and the seconds they took.
+def compute(extract: Extractor, images: Batches, device: Device, *, body: str) -> tuple[Tensor, float]:
+    """Return features (N,D) or (N,D,H,W) of the images in their order, on the device, and the seconds they once took.
 
-    `body` identifies the network's tensors (see `tensors_key`) and code, `pack` the images.
+    They come from the cache where they are there. `body` identifies the network's tensors (see `tensors_key`) and code. Raises
+    StorageError.
     """
-    folder = cache.root() / "features" / _key(images, device, body, pack)
-    if not durable.is_whole(folder):
-        began = time.perf_counter()
-        classifier.network.eval()
-        parts = [_features(classifier, images_BCHW, device).float().cpu().numpy() for images_BCHW, _ in images.ordered()]
-        with durable.new_folder(folder) as temporary:
-            np.save(temporary / "features.npy", np.concatenate(parts))
-            np.save(temporary / "seconds.npy", np.float64(time.perf_counter() - began))
-        cache.trim(keep=(folder,))
-    cache.touch(folder)
-    loaded: NDArray[np.float32] = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
-    return loaded, float(np.load(folder / "seconds.npy", allow_pickle=False))
+
+    def placed() -> Placed:
+        place = 0
+        for images_BCHW, _ in images.ordered():
+            yield np.arange(place, place + len(images_BCHW)), extract(images_BCHW)
+            place += len(images_BCHW)
+
+    about = words(images, images.indices, device, body)
+    kept = rows.kept(["features", extract.name, *about], len(images.indices), placed)
+    return kept.take(np.arange(len(images.indices)), device.kind), kept.seconds
 
 
 def tensors_key(network: nn.Module, head: str) -> str:
@@ -106,14 +119,3 @@ def tensors_key(network: nn.Module, head: str) -> str:
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def _features(classifier: Classifier, images_BCHW: Tensor, device: Device) -> Tensor:
-    with torch.no_grad(), device.arithmetic():
-        return classifier.features(images_BCHW).float()
-
-
-def _key(images: Batches, device: Device, body: str, pack: str) -> str:
-    words = [_FORMAT, body, pack, images.view.key, repr(images.preprocess), len(images.indices), images.batch_size]
-    words += [device.kind, device.precision, device.threads, torch.__version__]
-    return hashlib.sha256("\n".join(map(str, words)).encode()).hexdigest()[:32]

@@ -1,0 +1,136 @@
+"""What a cell trains on: features of a frozen body, activations of what stays frozen, or images.
+
+N = images
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xzoo.compare.bench import Bench, Place, Prepared
+from xzoo.data.pack import Pack
+from xzoo.evaluate.engines.table import engine
+from xzoo.model.body import body_of
+from xzoo.model.classifier import Classifier
+from xzoo.runs.result import Cell
+from xzoo.train import features, phases, standardise
+from xzoo.train.device import Device
+from xzoo.train.learner import HeadOnFeatures
+from xzoo.train.loop import Batched
+from xzoo.train.recipe import Recipe
+from xzoo.train.recipe import make as make_recipe
+from xzoo.train.standardise import Standardiser
+from xzoo.train.views import ViewBatches
+
+_AT_ONCE = 64
+"""Images in a batch where a body sees all of them."""
+
+_MANY = 1024
+"""Stored features in a batch where they are only looked at."""
+
+
+def lay_out(prepared: Prepared, cell: Cell, pack: Pack, device: Device) -> Bench:
+    """Return everything a cell trains with; features are computed where nothing but the head learns."""
+    if is_frozen(cell):
+        return Extracted.of(prepared, cell, pack, device).bench(cell)
+    place = Place.of(prepared, cell, pack, device)
+    laid = place.laid(cell)
+    training = place.images(cell, laid["split"].train, laid["recipe"].augment)
+    work = phases.Work(place.classifier, training, laid["split"], place.device, prepared.body)
+    found = phases.lay(work, laid["strategy"], laid["recipe"].epochs)
+    return Bench(
+        **laid,
+        learner=found,
+        training=found,
+        ordered=found.ordered,
+        logits_of=found.logits_of,
+        feature_seconds=found.seconds,
+        notes=found.notes,
+    )
+
+
+def is_frozen(cell: Cell) -> bool:
+    """Whether nothing but the head ever learns."""
+    return cell.freeze == "frozen"
+
+
+@dataclass(frozen=True, eq=False)
+class Extracted:
+    """A place whose body has seen every image once: what heads learn from. `spread` keeps the standardiser of each split."""
+
+    place: Place
+    extract: features.Extractor
+    features_N: Tensor
+    labels_N: Tensor
+    seconds: float
+    engine: str
+    spread: dict[bytes, Standardiser] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, prepared: Prepared, cell: Cell, pack: Pack, device: Device) -> Extracted:
+        """Return the features of all images of the pack, from the cache where they are there."""
+        place = Place.of(prepared, cell, pack, device)
+        every = place.images(cell, np.arange(len(pack)), batch_size=_AT_ONCE)
+        chosen = engine_of(place, make_recipe(cell.recipe))
+        extract = extractor(place.classifier, chosen, place.device)
+        features_N, seconds = features.compute(extract, every, place.device, body=prepared.body)
+        return cls(place, extract, features_N, torch.from_numpy(pack.labels_N).to(place.device.kind), seconds, chosen)
+
+    def standardiser(self, train_N: NDArray[np.int64]) -> Standardiser:
+        """Return the standardiser of the features of these training images."""
+        key = train_N.tobytes()
+        if key not in self.spread:
+            chosen = torch.from_numpy(train_N).to(self.features_N.device)
+            self.spread[key] = standardise.fit(self.features_N[chosen], self.place.classifier.head)
+        return self.spread[key]
+
+    def bench(self, cell: Cell) -> Bench:
+        """Return what a cell trains with; cells of one place share its classifier, so one is finished before the next."""
+        place, laid = self.place, self.place.laid(cell)
+        recipe, train_N = laid["recipe"], laid["split"].train
+        learner = HeadOnFeatures(place.classifier, self.standardiser(train_N))
+
+        def stored(indices: NDArray[np.int64], batch_size: int = _MANY) -> features.FeatureBatches:
+            return features.FeatureBatches(self.features_N, self.labels_N, indices, batch_size, cell.seed)
+
+        return Bench(
+            **laid,
+            learner=learner,
+            training=stored(train_N, recipe.batch_size) if recipe.augment == "none" else self._augmented(cell, train_N),
+            ordered=lambda indices: stored(indices).ordered(),
+            logits_of=lambda inputs: learner.outputs(inputs)[0],
+            feature_seconds=self.seconds,
+            engine=self.engine,
+            trial=lambda: self.trial(cell),
+        )
+
+    @torch.no_grad()
+    def trial(self, cell: Cell) -> None:
+        """Run the classifier's own body on two images: the engine ran a copy, and a proof must see what a pass changes."""
+        images_BCHW, _ = next(self.place.images(cell, np.arange(2), batch_size=2).ordered())
+        self.place.classifier.network.eval()
+        self.place.classifier.features(images_BCHW)
+
+    def _augmented(self, cell: Cell, train_N: NDArray[np.int64]) -> Batched:
+        """Return the features of augmented images, K views of each, or as they come."""
+        place, recipe = self.place, make_recipe(cell.recipe)
+        images = place.images(cell, train_N, recipe.augment)
+        if not recipe.views:
+            return features.LiveFeatures(self.extract, images)
+        return ViewBatches(images, self.extract, place.device, f"{place.prepared.body} {self.extract.name}")
+
+
+def engine_of(place: Place, recipe: Recipe) -> str:
+    """Return the engine that runs a frozen body: the recipe's, or the one of the least predicted time."""
+    return "eager" if recipe.engine == "auto" else recipe.engine
+
+
+def extractor(classifier: Classifier, name: str, device: Device) -> features.Extractor:
+    """Return a classifier's body as the engine of this name runs it. Raises UnavailableError."""
+    chosen = engine(name, device)
+    return features.Extractor(name, lambda images_BCHW: chosen.load(body_of(classifier), images_BCHW, device))
