@@ -27,7 +27,7 @@ _REFUSALS: dict[str, type[XzooError]] = {
     "--freeze",
     multiple=True,
     metavar="A,B",
-    help=f"{STRATEGIES} Default: frozen,finetune.",
+    help=f"{STRATEGIES} Default: frozen,finetune; of a network without published weights finetune.",
 )
 @click.option("--seeds", metavar="N", help="How many seeds, or which (0,1,2). Default: 3.")
 @click.option("--vary", multiple=True, metavar="KEY=A,B", help="Try several recipe values, or split=0.8/0.2,0.7/0.3. Repeatable.")

@@ -135,8 +135,12 @@ def _kept(folder: RunFolder, cells: Sequence[Cell], seed: int | None, keep: str)
     kept = [(cell, result) for cell in cells if folder.learnt(cell.id).is_file() and (result := folder.cell(cell.id))]
     done = [(cell, result) for cell, result in kept if result.status == "done"]
     if not done:
-        why = "the run kept none (--keep none)" if keep == "none" else "none of its cells is finished"
-        raise UsageError(f"no trained tensors of {name} are in {folder.path}: {why}", "run it again with --keep best or all")
+        why, remedy = (
+            ("the run kept none (--keep none)", "run it again with --keep best or all")
+            if keep == "none"
+            else ("none of its cells is finished", "give its command again, or name another run; `xzoo runs` lists them")
+        )
+        raise UsageError(f"no trained tensors of {name} are in {folder.path}: {why}", remedy)
     seeds = ", ".join(str(cell.seed) for cell, _ in done)
     if seed is None:
         return max(done, key=lambda pair: (_accuracy(pair[1]), -pair[0].seed))[0]

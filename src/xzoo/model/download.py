@@ -92,15 +92,15 @@ def _told(url: str, call: Callable[[], Answer]) -> Answer:
         return call()
     except urllib.error.HTTPError as error:
         error.close()
-        raise WeightsError(f"{url} answers {error.code} {error.reason}", "check the address, or try later") from error
+        raise WeightsError(f"{url} answers {error.code} {error.reason}", "check the address, or try later") from None
     except urllib.error.URLError as error:
         if isinstance(error.reason, TimeoutError):
-            raise _silent(host) from error
-        raise WeightsError(f"{host} cannot be reached: {error.reason}", "check the network") from error
-    except TimeoutError as error:
-        raise _silent(host) from error
+            raise _silent(host) from None
+        raise WeightsError(f"{host} cannot be reached: {error.reason}", "check the network") from None
+    except TimeoutError:
+        raise _silent(host) from None
     except (http.client.HTTPException, OSError, ValueError) as error:
-        raise WeightsError(f"{url} broke off: {str(error) or type(error).__name__}", "try again") from error
+        raise WeightsError(f"{url} broke off: {str(error) or type(error).__name__}", "try again") from None
 
 
 def _silent(host: str) -> WeightsError:

@@ -46,7 +46,7 @@ def fetch(choice: Choice) -> Path | None:
             path = hub.fetch(weights.hf)
             verify(path, weights)
     except WeightsError as error:
-        raise _missing(choice, path, error) from error
+        raise _missing(choice, path, error) from None
     return path
 
 
