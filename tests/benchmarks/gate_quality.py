@@ -66,13 +66,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def slow_down(base: Path, slow: Path, work: Work, asked: argparse.Namespace) -> int:
-    """Write the extra work into the slow copy, and return how many products it is: from what PROBE of them were seen to cost."""
+    """Write the extra work into the slow copy, and return how many products it is: from what they were seen to cost, twice."""
     source = slow / "src" / "xzoo" / "model" / "classifier.py"
-    plain = source.read_text("utf-8")
-    source.write_text(plain + SLOWED.format(count=PROBE), "utf-8")
-    [seen] = compared([base, slow], work, pairs=asked.pairs, rounds=asked.rounds)
-    share: float = asked.slower / math.expm1(statistics.fmean(seen))
-    count = max(1, round(PROBE * share))
+    plain, count = source.read_text("utf-8"), PROBE
+    for _ in range(2):
+        source.write_text(plain + SLOWED.format(count=count), "utf-8")
+        [seen] = compared([base, slow], work, pairs=asked.pairs, rounds=asked.rounds)
+        share: float = asked.slower / math.expm1(statistics.fmean(seen))
+        count = max(1, round(count * share))
     source.write_text(plain + SLOWED.format(count=count), "utf-8")
     return count
 

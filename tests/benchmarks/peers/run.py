@@ -38,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         turns = latencies(asked) if asked.scenario == "latency" else trained(asked, Path(place))
     if asked.json:
         told = {name: [asdict(one) for one in took] for name, took in turns.items()}
-        Path(asked.json).write_text(json.dumps({"asked": vars(asked), "machine": facts(), "turns": told}, indent=1), "utf-8")
+        Path(asked.json).write_text(
+            json.dumps({"asked": vars(asked), "machine": facts(), "turns": told}, indent=1, default=str), "utf-8"
+        )
     return 0
 
 
