@@ -55,16 +55,16 @@ def expected(num_images: int, num_train: int, num_val: int, num_steps_preflight:
     """Return the counts by design.
 
     One image per classifier built, to observe the order of its modules, and one for GMACs; a frozen body sees every image once,
-    however many heads learn from it, but for two that try it. Fine-tuning: per seed two epochs of train and val, every split
-    once, the preflight.
+    however many heads learn from it, but for one that an engine is chosen by and two that try it. Fine-tuning: per seed two
+    epochs of train and val, every split once, the preflight.
     """
     tuned = 3 * (2 * (num_train + num_val) + num_images + num_steps_preflight)
     trial = 2
     nothing = {"decodes": 0, "images through the body": 0, "cells computed": 0}
     return {
-        "frozen, first": {"decodes": num_images, "images through the body": num_images + 1 + 1 + trial, "cells computed": 3},
+        "frozen, first": {"decodes": num_images, "images through the body": num_images + 1 + 1 + 1 + trial, "cells computed": 3},
         "frozen, again": nothing,
-        "frozen, 52 heads later": {**nothing, "images through the body": 1 + 1 + trial, "cells computed": 52},
+        "frozen, 52 heads later": {**nothing, "images through the body": 1 + 1 + 1 + trial, "cells computed": 52},
         "finetune, first": {"decodes": 0, "images through the body": tuned + 3 + 1, "cells computed": 3},
         "finetune, again": nothing,
     }

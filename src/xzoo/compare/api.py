@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -115,7 +117,9 @@ def make_plan(  # noqa: PLR0913 - as `compare`
     rule = replace(splits.parse(split), seed=split_seed)
     varied = plans.variations(made, rule, vary, train_size)
     choices = _with_weights(choices, is_demo)
-    pack = make_pack(open_source(DEMO if data is None else data, group=group))
+    source = open_source(DEMO if data is None else data, group=group)
+    _import_meanwhile("torch")
+    pack = make_pack(source)
     for rule in dict.fromkeys(variation.split for variation in varied):
         splits.draw(pack.labels_N, pack.splits_N, pack.together_N, rule, chosen_seeds[0], classes=pack.classes)
     return plans.make(
@@ -131,6 +135,11 @@ def make_plan(  # noqa: PLR0913 - as `compare`
         is_demo=is_demo,
         tuned_seeds=DEMO_FINETUNED_SEEDS if is_profile and seeds is None and not freeze else None,
     )
+
+
+def _import_meanwhile(name: str) -> None:
+    """Import a module in a thread of its own, beside the work that needs no more of the interpreter than it leaves."""
+    threading.Thread(target=importlib.import_module, args=(name,)).start()
 
 
 def carry_out(plan: Plan, runs: Path, device: Device) -> Iterator[Event]:

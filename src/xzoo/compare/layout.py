@@ -14,6 +14,7 @@ from torch import Tensor
 
 from xzoo.compare.bench import Bench, Place, Prepared
 from xzoo.data.pack import Pack
+from xzoo.evaluate.engines.choice import choose_engine, work_of
 from xzoo.evaluate.engines.table import engine
 from xzoo.model.body import body_of
 from xzoo.model.classifier import Classifier
@@ -69,6 +70,7 @@ class Extracted:
     labels_N: Tensor
     seconds: float
     engine: str
+    reason: str
     spread: dict[bytes, Standardiser] = field(default_factory=dict)
 
     @classmethod
@@ -76,10 +78,10 @@ class Extracted:
         """Return the features of all images of the pack, from the cache where they are there."""
         place = Place.of(prepared, cell, pack, device)
         every = place.images(cell, np.arange(len(pack)), batch_size=_AT_ONCE)
-        chosen = engine_of(place, make_recipe(cell.recipe))
+        chosen, reason = engine_of(place, make_recipe(cell.recipe))
         extract = extractor(place.classifier, chosen, place.device)
         features_N, seconds = features.compute(extract, every, place.device, body=prepared.body)
-        return cls(place, extract, features_N, torch.from_numpy(pack.labels_N).to(place.device.kind), seconds, chosen)
+        return cls(place, extract, features_N, torch.from_numpy(pack.labels_N).to(place.device.kind), seconds, chosen, reason)
 
     def standardiser(self, train_N: NDArray[np.int64]) -> Standardiser:
         """Return the standardiser of the features of these training images."""
@@ -106,6 +108,7 @@ class Extracted:
             logits_of=lambda inputs: learner.outputs(inputs)[0],
             feature_seconds=self.seconds,
             engine=self.engine,
+            notes=(self.reason,) if self.reason else (),
             trial=lambda: self.trial(cell),
         )
 
@@ -125,9 +128,13 @@ class Extracted:
         return ViewBatches(images, self.extract, place.device, f"{place.prepared.body} {self.extract.name}")
 
 
-def engine_of(place: Place, recipe: Recipe) -> str:
-    """Return the engine that runs a frozen body: the recipe's, or the one of the least predicted time."""
-    return "eager" if recipe.engine == "auto" else recipe.engine
+def engine_of(place: Place, recipe: Recipe) -> tuple[str, str]:
+    """Return the engine that runs a frozen body, the recipe's or the one of the least predicted time, and why it was chosen."""
+    if recipe.engine != "auto":
+        return recipe.engine, ""
+    work = work_of(place.prepared.network, place.preprocess.shape, place.preprocess.num_channels)
+    chosen = choose_engine(work, len(place.pack), place.device)
+    return chosen.engine, f"engine {chosen.engine}, {chosen.reason}"
 
 
 def extractor(classifier: Classifier, name: str, device: Device) -> features.Extractor:
