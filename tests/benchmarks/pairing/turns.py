@@ -1,9 +1,9 @@
 """Both sides alive at once as processes, working in short alternating bursts, so that what disturbs one disturbs the other.
 
-Why the times repeat: both sides share one core, one thread each; memory comes in huge pages, since which 4 KiB pages a process
-happens to get decides how they collide in the caches (like and like differed by 5 to 15% without, by 1% with them); malloc keeps
-what it got, so that activations are not mapped and zeroed at every call; the first call of a burst, which finds cold caches, is
-not counted; bursts are compared with their neighbours in time alone; and processes are begun anew, for what layout is left.
+What is done so that the times repeat (docs/benchmarks.md says what is measured of it): both sides share one core, one thread each;
+memory comes in huge pages, which leave less to chance in how a process lies in the caches; malloc keeps what it got, so that
+activations are not mapped and zeroed at every call; the first call of a burst, which finds cold caches, is not counted; bursts
+are compared with their neighbours in time alone; and processes are begun anew, for what layout is left.
 """
 
 from __future__ import annotations
