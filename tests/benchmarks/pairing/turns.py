@@ -1,6 +1,6 @@
 """Both sides alive at once as processes, working in short alternating bursts, so that what disturbs one disturbs the other.
 
-What is done so that the times repeat (docs/benchmarks.md says what is measured of it): both sides share one core, one thread each;
+What makes the times repeat (docs/benchmarks.md says what is measured of it): both sides share one core, one thread each;
 memory comes in huge pages, which leave less to chance in how a process lies in the caches; malloc keeps what it got, so that
 activations are not mapped and zeroed at every call; the first call of a burst, which finds cold caches, is not counted; bursts
 are compared with their neighbours in time alone; and processes are begun anew, for what layout is left.
