@@ -16,12 +16,9 @@ from xzoo.compare.bench import build, input_of
 from xzoo.compare.experiment import prepare
 from xzoo.errors import UsageError
 from xzoo.model.classifier import Classifier
-from xzoo.train import standardise
 from xzoo.train.device import Device, choose
-from xzoo.train.learner import HeadOnFeatures, Learner, WholeNetwork
-from xzoo.train.loop import train
-from xzoo.train.objective import objective
 from xzoo.train.recipe import Recipe
+from xzoo.train.step import Steps
 from xzoo.zoo.registry import Registry
 from xzoo.zoo.spec import Backbone
 from xzoo.zoo.strategies import parse
@@ -40,20 +37,6 @@ class Subject:
     images_BCHW: Tensor
     labels_B: Tensor
     recipe: Recipe
-
-
-@dataclass(frozen=True, eq=False)
-class _Again:
-    """One batch again and again: an epoch of the loop is one step."""
-
-    inputs: Tensor
-    labels_B: Tensor
-    seed: int = 0
-    num_steps: int = 1
-
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        del epoch
-        yield self.inputs, self.labels_B
 
 
 def subject(wanted: str | Backbone, batch: int, device: Device | None = None) -> Subject:
@@ -86,18 +69,8 @@ def feature_pass(on: Subject) -> Iterator[Work]:
 
 @contextlib.contextmanager
 def training_step(on: Subject, freeze: str) -> Iterator[Work]:
-    """Yield the work of one step of the trainer: on features where the head alone learns, else on images."""
-    strategy = parse(freeze)
-    learner: Learner = WholeNetwork(on.classifier)
-    inputs = on.images_BCHW
-    if not any(strategy.rates(on.classifier.stages, 0, on.recipe.epochs).values()):
-        with _evaluating(on):
-            inputs = on.classifier.features(on.images_BCHW).float()
-        learner = HeadOnFeatures(on.classifier, standardise.fit(inputs, on.classifier.head))
-    compute = objective(on.recipe, on.labels_B.cpu().numpy(), NUM_CLASSES, on.device.kind)
-    steps = train(learner, _Again(inputs, on.labels_B), compute, strategy, on.recipe, on.device, dict)
-    yield lambda: next(steps)
-    steps.close()  # type: ignore[attr-defined]
+    """Yield the work of one step of the trainer: on features where the head alone learns, else on images or activations."""
+    yield Steps(on.classifier, on.images_BCHW, on.labels_B, parse(freeze), on.recipe, on.device).run
 
 
 def open_work(
