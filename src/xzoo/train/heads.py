@@ -5,8 +5,10 @@ M = heads, N = images, B = images in a batch, D = features and a constant 1, O =
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +20,9 @@ from torch import Tensor
 from xzoo.data.batches import chunks, shuffled
 from xzoo.train.objective import class_weights
 from xzoo.train.recipe import Recipe
+
+FEWEST = 8
+"""Heads that a thread of its own is worth."""
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 """Adam's, as torch's optimisers have them."""
@@ -70,16 +75,25 @@ def train_heads(tasks: Sequence[HeadTask]) -> Iterator[list[HeadEpoch]]:
     """
     if len({task.kind for task in tasks}) != 1:
         raise ValueError("heads of different kinds cannot be trained together")
-    work = _Work([*tasks, tasks[0]] if len(tasks) == 1 else tasks)
-    for epoch in range(tasks[0].recipe.epochs):
-        # Between threads such small products wait longer than they work. What is counted in a generator is undone at each yield.
-        num_threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            found = work.epoch(epoch)
-        finally:
-            torch.set_num_threads(num_threads)
-        yield found[: len(tasks)]
+    num_parts = min(torch.get_num_threads(), len(tasks) // FEWEST) if tasks[0].inputs_ND.device.type == "cpu" else 1
+    works = [_Work(part) for part in _parts([*tasks, tasks[0]] if len(tasks) == 1 else tasks, max(1, num_parts))]
+    with ThreadPoolExecutor(len(works)) as pool:
+        for epoch in range(tasks[0].recipe.epochs):
+            found = pool.map(lambda work, epoch=epoch: _epoch_alone(work, epoch), works)
+            yield [after for part in found for after in part][: len(tasks)]
+
+
+def _parts(tasks: Sequence[HeadTask], count: int) -> Iterator[Sequence[HeadTask]]:
+    """Yield the tasks in parts of like size."""
+    edges = [round(place * len(tasks) / count) for place in range(count + 1)]
+    return (tasks[start:stop] for start, stop in itertools.pairwise(edges))
+
+
+@torch.no_grad()
+def _epoch_alone(work: _Work, epoch: int) -> list[HeadEpoch]:
+    """Train an epoch on the calling thread alone: several threads would wait for each other longer than they work."""
+    torch.set_num_threads(1)
+    return work.epoch(epoch)
 
 
 class _Work:
@@ -92,7 +106,7 @@ class _Work:
         self.offsets_M = np.array([starts[id(task.inputs_ND)] for task in tasks])
         self.table_RD = next(iter(tables.values())) if len(tables) == 1 else torch.cat(list(tables.values()))
         self.device = self.table_RD.device
-        self.labels_MN = torch.from_numpy(np.stack([task.labels_N for task in tasks])).to(self.device)
+        self.labels_MN = np.stack([task.labels_N for task in tasks])
         self.weights_MOD = torch.stack([task.start_OD for task in tasks]).to(self.device)
         self.first_MOD, self.second_MOD = torch.zeros_like(self.weights_MOD), torch.zeros_like(self.weights_MOD)
         self.update = {"sgd": self._sgd, "adam": self._adam, "adamw": self._adamw}[tasks[0].recipe.optimizer]
@@ -101,7 +115,6 @@ class _Work:
             self._column([getattr(task.recipe, name) for task in tasks]) for name in ("weight_decay", "momentum")
         )
         self.clip_M11 = self._column([task.recipe.clip or math.inf for task in tasks])
-        self.heads_M1 = torch.arange(len(tasks), device=self.device)[:, None]
         self.num_steps = 0
         self.resting: list[tuple[bool, bool]] = []
 
@@ -109,7 +122,7 @@ class _Work:
         """Train one epoch and return what became of each head."""
         order_MN = np.stack([shuffled(task.train_N, task.seed, epoch) for task in self.tasks])
         edges = chunks(np.arange(order_MN.shape[1]), self.tasks[0].recipe.batch_size)
-        places_MN = torch.from_numpy(order_MN).to(self.device)
+        labels_MN = torch.from_numpy(np.take_along_axis(self.labels_MN, order_MN, axis=1)).to(self.device)
         rows_MN = torch.from_numpy(order_MN + self.offsets_M[:, None]).to(self.device)
         rates = [[task.recipe.rate(epoch * len(edges) + step, len(edges)) for step in range(len(edges))] for task in self.tasks]
         loss_M = torch.zeros(len(self.tasks), device=self.device)
@@ -117,8 +130,7 @@ class _Work:
         rates_SM11 = torch.tensor(rates, device=self.device).T[:, :, None, None]
         for step, edge in enumerate(edges):
             part = slice(int(edge[0]), int(edge[-1]) + 1)
-            labels_MB = self.labels_MN[self.heads_M1, places_MN[:, part]]
-            of_batch_M, right = self._step(rows_MN[:, part], labels_MB, rates_SM11[step])
+            of_batch_M, right = self._step(rows_MN[:, part], labels_MN[:, part], rates_SM11[step])
             loss_M += of_batch_M * len(edge)
             right_M += right
         num_images, rows = order_MN.shape[1], zip(loss_M.tolist(), right_M.tolist(), strict=True)
@@ -194,9 +206,9 @@ class _CrossEntropy:
 
     def __call__(self, logits_MBO: Tensor, labels_MB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return each head's loss (M,), its gradient by the logits (M,B,O) and how many answers are right (M,)."""
-        heads_M1 = torch.arange(len(labels_MB), device=labels_MB.device)[:, None]
-        targets_MBO, log_MBO = self.targets_MKO[heads_M1, labels_MB], F.log_softmax(logits_MBO, 2)
-        total_M = self.weights_MK[heads_M1, labels_MB].sum(1)
+        log_MBO = F.log_softmax(logits_MBO, 2)
+        targets_MBO = self.targets_MKO.gather(1, labels_MB[..., None].expand_as(log_MBO))
+        total_M = self.weights_MK.gather(1, labels_MB).sum(1)
         loss_M = -(targets_MBO * log_MBO).flatten(1).sum(1) / total_M
         error_MBO = (targets_MBO.sum(2, keepdim=True) * log_MBO.exp() - targets_MBO) / total_M[:, None, None]
         return loss_M, error_MBO, (logits_MBO.argmax(2) == labels_MB).sum(1)
@@ -211,8 +223,7 @@ class _SingleLogit:
 
     def __call__(self, logits_MB1: Tensor, labels_MB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return each head's loss (M,), its gradient by the logit (M,B,1) and how many answers are right (M,)."""
-        heads_M1 = torch.arange(len(labels_MB), device=labels_MB.device)[:, None]
-        logits_MB, weights_MB = logits_MB1[..., 0], self.weights_MK[heads_M1, labels_MB]
+        logits_MB, weights_MB = logits_MB1[..., 0], self.weights_MK.gather(1, labels_MB)
         targets_MB = labels_MB * (1 - self.smoothing_M1) + self.smoothing_M1 / 2
         total_M1 = weights_MB.sum(1, keepdim=True)
         loss_M = (weights_MB * (F.softplus(logits_MB) - targets_MB * logits_MB) / total_M1).sum(1)
