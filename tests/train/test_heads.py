@@ -95,15 +95,13 @@ def trained(tasks: list[HeadTask]) -> list[HeadEpoch]:
     return list(train_heads(tasks))[-1]
 
 
-@pytest.mark.parametrize("num_classes", [2, 3, 14])
+@pytest.mark.parametrize(("loss", "num_classes"), [("bce", 2), *(("cross-entropy", count) for count in (2, 3, 14))])
 @pytest.mark.parametrize("num_features", [33, 512, 1000, 4097])
-def test_a_head_is_the_same_to_the_last_bit_in_any_company(num_features: int, num_classes: int) -> None:
+def test_a_head_is_the_same_to_the_last_bit_in_any_company(num_features: int, loss: Any, num_classes: int) -> None:
     inputs_ND = torch.randn(NUM_IMAGES, num_features, generator=torch.Generator().manual_seed(1))
     others_ND = inputs_ND.flip(0).contiguous()
-    tasks = [
-        task(inputs_ND if seed % 2 else others_ND, Recipe(epochs=2, lr=0.003 * (1 + seed)), seed, num_classes)
-        for seed in range(13)
-    ]
+    recipes = [Recipe(epochs=2, loss=loss, lr=0.003 * (1 + seed)) for seed in range(13)]
+    tasks = [task((inputs_ND, others_ND)[seed % 2], recipe, seed, num_classes) for seed, recipe in enumerate(recipes)]
     together = trained(tasks)
     for company in ([0], [12], [3, 7], [7, 3, 0], list(range(8)), list(reversed(range(13)))):
         for place, found in zip(company, trained([tasks[one] for one in company]), strict=True):
