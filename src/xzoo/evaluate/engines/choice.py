@@ -52,6 +52,9 @@ COSTS: Mapping[tuple[str, str], Cost] = {
     ("eager", "fp32"): Cost(0.0023, 0.00065, 0.0019, per_gmac=0.014, per_mega_value=0.0011, per_layer_and_image=3.9e-06),
     ("openvino", "bf16"): Cost(0.068, 0.0045, 0.011, per_gmac=0.0019, per_mega_value=0.00021, per_layer_and_image=3.5e-06),
     ("openvino", "fp32"): Cost(0.027, 0.006, 0.0079, per_gmac=0.014, per_mega_value=0.00019, per_layer_and_image=5.6e-06),
+    ("onnxruntime", "fp32"): Cost(0.056, 0.0016, 0.031, per_gmac=0.012, per_mega_value=0.00034, per_layer_and_image=1.3e-05),
+    ("inductor", "bf16"): Cost(0.41, 0.22, 0.023, per_gmac=0.0016, per_mega_value=0.00054, per_layer_and_image=7.5e-06),
+    ("inductor", "fp32"): Cost(0.68, 0.18, 0.025, per_gmac=0.012, per_mega_value=0.0012, per_layer_and_image=3.1e-06),
 }
 """By engine and precision, on a CPU; docs/benchmarks.md says where they come from."""
 

@@ -55,9 +55,11 @@ def in_batches(run: Callable[[Tensor], Tensor], batch_size: int) -> Callable[[Te
     """
 
     def run_any(images_BCHW: Tensor) -> Tensor:
+        if len(images_BCHW) == batch_size:
+            return run(images_BCHW)
         parts = torch.split(images_BCHW, batch_size)
         found = [run(filled(part, batch_size))[: len(part)] for part in parts]
-        return found[0] if len(found) == 1 else torch.cat(found)
+        return torch.cat(found)
 
     return run_any
 

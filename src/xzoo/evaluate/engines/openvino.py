@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from xzoo.errors import UnavailableError
-from xzoo.evaluate.engines.engine import Loaded, filled
+from xzoo.evaluate.engines.engine import Loaded, filled, in_batches
 from xzoo.model.fusion import fused
 from xzoo.train.device import Device
 
@@ -100,9 +100,14 @@ def _shaped(model: Any, shape: Sequence[int], is_last: bool) -> Any:
 
 
 def _runner(requests: Sequence[Any], size: int, is_last: bool) -> Callable[[Tensor], Tensor]:
-    def run(images_BCHW: Tensor) -> Tensor:
+    def run_alone(images_BCHW: Tensor) -> Tensor:
+        requests[0].infer([_array(images_BCHW, is_last)], share_inputs=True)
+        # A copy, since the next call writes to the same memory.
+        return torch.tensor(requests[0].get_output_tensor(0).data)
+
+    def run_all(images_BCHW: Tensor) -> Tensor:
         found = []
-        pieces = iter(torch.split(images_BCHW.detach(), size))
+        pieces = iter(torch.split(images_BCHW, size))
         while group := list(itertools.islice(pieces, len(requests))):
             for request, piece in zip(requests, group, strict=False):
                 request.start_async([_array(filled(piece, size), is_last)], share_inputs=True)
@@ -111,14 +116,14 @@ def _runner(requests: Sequence[Any], size: int, is_last: bool) -> Callable[[Tens
                 found.append(torch.tensor(request.get_output_tensor(0).data[: len(piece)]))
         return found[0] if len(found) == 1 else torch.cat(found)
 
-    return run
+    return in_batches(run_alone, size) if len(requests) == 1 else run_all
 
 
 def _array(images_BCHW: Tensor, is_last: bool) -> NDArray[np.float32]:
     """Return the images as memory that OpenVINO reads in place: a copy only where they lie otherwise than at loading."""
     if is_last:
-        return images_BCHW.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).numpy()
-    return images_BCHW.contiguous().numpy()
+        return images_BCHW.detach().contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).numpy()
+    return images_BCHW.detach().contiguous().numpy()
 
 
 def _is_channels_last(images_BCHW: Tensor) -> bool:
