@@ -39,6 +39,7 @@ WRITES = {
 WRITE_ELSEWHERE = {
     ("xzoo.data.cache", "os.utime"): "marks an entry as used; no byte of it changes",
     ("xzoo.runs.store", "save"): "safetensors' save gives bytes, which durable writes",
+    ("xzoo.compare.pictures", "drawn.save"): "Pillow encodes into memory; durable writes the bytes",
     ("xzoo.cli.ending", "os.open"): "the null device takes what a closed pipe cannot",
 }
 """Calls outside of durable.py that may stay, each with its reason."""

@@ -30,6 +30,8 @@ def modules_after(code: str) -> set[str]:
         f"{MAIN}(['compare', '--help'])",
         f"{MAIN}(['train', '--help'])",
         f"{MAIN}(['compare', 'alexnett'])",
+        f"{MAIN}(['bench', '--help'])",
+        f"{MAIN}(['bench', 'alexnett'])",
     ],
 )
 def test_torch_waits_until_there_is_work(code: str) -> None:

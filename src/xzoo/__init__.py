@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xzoo.compare.api import compare as compare
+    from xzoo.compare.benchmark import bench as bench
     from xzoo.compare.inference import predict as predict
     from xzoo.compare.outcome import Outcome as Outcome
     from xzoo.compare.saved import load as load
+    from xzoo.compare.timings import Benchmark as Benchmark
     from xzoo.data.source import arrays as arrays
     from xzoo.errors import XzooError as XzooError
     from xzoo.train.recipe import Recipe as Recipe
@@ -34,6 +36,7 @@ _HOMES = {
     "IMAGENET_224": "xzoo.zoo.spec",
     "Auxiliary": "xzoo.zoo.spec",
     "Backbone": "xzoo.zoo.spec",
+    "Benchmark": "xzoo.compare.timings",
     "Choice": "xzoo.zoo.spec",
     "Family": "xzoo.zoo.spec",
     "Outcome": "xzoo.compare.outcome",
@@ -45,6 +48,7 @@ _HOMES = {
     "Weights": "xzoo.zoo.spec",
     "XzooError": "xzoo.errors",
     "arrays": "xzoo.data.source",
+    "bench": "xzoo.compare.benchmark",
     "hookimpl": "xzoo.zoo.hookspecs",
     "load": "xzoo.compare.saved",
     "predict": "xzoo.compare.inference",

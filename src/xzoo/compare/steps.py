@@ -1,0 +1,72 @@
+"""Steps of training under freeze strategies, timed against each other."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from functools import partial
+
+import torch
+
+from xzoo.compare.bench import build
+from xzoo.compare.pictures import Pictures
+from xzoo.compare.timed import NUM_CLASSES, ONE_PEAK, Memory, Place, Places, tried
+from xzoo.compare.timings import TRAINING_BATCH, Asked, TrainingRow
+from xzoo.evaluate.timing import Burst, interleaved, ranks, timing
+from xzoo.train.device import Device
+from xzoo.train.step import Steps
+from xzoo.zoo.strategies import parse
+
+
+def time_training(places: Places, asked: Asked, device: Device) -> Generator[str, None, list[TrainingRow]]:
+    """Return the rows of training, timed against each other."""
+    ready: list[tuple[TrainingRow, Burst]] = []
+    failed: list[TrainingRow] = []
+    for (label, place), freeze in itertools.product(places.items(), asked.freeze):
+        yield f"{label}, {freeze}: first step of training"
+        row = TrainingRow(backbone=label, freeze=freeze, precision=device.precision, batch=TRAINING_BATCH)
+        found = tried(partial(_step, row, place, asked, device))
+        if isinstance(found, Mapping):
+            failed.append(replace(row, error=found))
+        else:
+            ready.append(found)
+    if ready:
+        yield f"training: timing {len(ready)} rows in turns"
+    times = [timing(bursts, TRAINING_BATCH) for bursts in interleaved([work for _, work in ready], asked.seconds)]
+    rows = [
+        replace(row, step_ms=one.p50_ms, images_per_second=one.images_per_second, rank=rank)
+        for (row, _), one, rank in zip(ready, times, ranks([one.p50_ms for one in times]), strict=True)
+    ]
+    return sorted(rows, key=lambda row: row.step_ms.value if row.step_ms else 0.0) + failed
+
+
+def _step(row: TrainingRow, place: Place | Exception, asked: Asked, device: Device) -> tuple[TrainingRow, Burst]:
+    """Return a row of training made ready, its first step made, and what makes further ones."""
+    if isinstance(place, Exception):
+        raise place
+    memory = Memory(device)
+    began = time.perf_counter()
+    classifier = build(place.prepared, NUM_CLASSES, asked.recipe, 0, place.preprocess, device)
+    images_BCHW = Pictures.noise(TRAINING_BATCH, place.preprocess, device)
+    labels_B = torch.arange(TRAINING_BATCH, device=device.kind) % NUM_CLASSES
+    steps = Steps(classifier, images_BCHW, labels_B, parse(row.freeze), asked.recipe, device)
+    steps.run()
+    seconds, peak = time.perf_counter() - began, memory.peak_mb()
+
+    def burst(count: int) -> list[float]:
+        # One epoch of so many steps, as the trainer makes them: it waits for the device once, at its end.
+        began = time.perf_counter()
+        steps.run(count)
+        return [(time.perf_counter() - began) / count]
+
+    row = replace(
+        row,
+        trains_on=steps.trains_on,
+        stages_learning=steps.learning,
+        cold_seconds=seconds,
+        peak_memory_mb=peak,
+        reasons=ONE_PEAK if peak is None else {},
+    )
+    return row, burst
