@@ -110,7 +110,7 @@ class _Work:
         self.weights_MOD = torch.stack([task.start_OD for task in tasks]).to(self.device)
         self.first_MOD, self.second_MOD = torch.zeros_like(self.weights_MOD), torch.zeros_like(self.weights_MOD)
         self.update = {"sgd": self._sgd, "adam": self._adam, "adamw": self._adamw}[tasks[0].recipe.optimizer]
-        self.loss = _SingleLogit(tasks, self.device) if tasks[0].recipe.loss == "bce" else _CrossEntropy(tasks, self.device)
+        self.loss = _Loss(tasks, self.device)
         self.decay_M11, self.momentum_M11 = (
             self._column([getattr(task.recipe, name) for task in tasks]) for name in ("weight_decay", "momentum")
         )
@@ -192,43 +192,34 @@ class _Work:
         return torch.tensor(values, dtype=torch.float32, device=self.device).view(-1, 1, 1)
 
 
-class _CrossEntropy:
-    """Softmax cross-entropy of each head, with its own class weights and label smoothing, as torch defines them."""
+class _Loss:
+    """Softmax cross-entropy of each head, with its own class weights and label smoothing, as the objective of the loop has them.
+
+    A single logit z is two of them, 0 and z. (Written with softplus and sigmoid it would depend on the company, since torch
+    computes the last few numbers of a tensor by another formula than the rest.)
+    """
 
     def __init__(self, tasks: Sequence[HeadTask], device: torch.device) -> None:
-        tables, weights = [], []
-        for task in tasks:
-            weight_K = _weights(task)
-            smoothing = task.recipe.label_smoothing
-            tables.append(torch.diag((1 - smoothing) * weight_K) + smoothing / task.num_classes * weight_K)
-            weights.append(weight_K)
-        self.targets_MKO, self.weights_MK = torch.stack(tables).to(device), torch.stack(weights).to(device)
+        self.is_single = tasks[0].recipe.loss == "bce"
+        self.weights_MK = torch.stack([_weights(task) for task in tasks]).to(device)
+        self.targets_MKC = torch.stack([self._targets(task) for task in tasks]).to(device)
+
+    def _targets(self, task: HeadTask) -> Tensor:
+        """Return, per label (K), what the logarithm of each class's probability (C) counts."""
+        weight_K, smoothing = _weights(task), task.recipe.label_smoothing
+        spread_KC = weight_K[:, None].expand(-1, task.num_classes) if self.is_single else weight_K
+        return torch.diag((1 - smoothing) * weight_K) + smoothing / task.num_classes * spread_KC
 
     def __call__(self, logits_MBO: Tensor, labels_MB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return each head's loss (M,), its gradient by the logits (M,B,O) and how many answers are right (M,)."""
-        log_MBO = F.log_softmax(logits_MBO, 2)
-        targets_MBO = self.targets_MKO.gather(1, labels_MB[..., None].expand_as(log_MBO))
+        logits_MBC = torch.cat([torch.zeros_like(logits_MBO), logits_MBO], 2) if self.is_single else logits_MBO
+        log_MBC = F.log_softmax(logits_MBC, 2)
+        targets_MBC = self.targets_MKC.gather(1, labels_MB[..., None].expand_as(log_MBC))
         total_M = self.weights_MK.gather(1, labels_MB).sum(1)
-        loss_M = -(targets_MBO * log_MBO).flatten(1).sum(1) / total_M
-        error_MBO = (targets_MBO.sum(2, keepdim=True) * log_MBO.exp() - targets_MBO) / total_M[:, None, None]
-        return loss_M, error_MBO, (logits_MBO.argmax(2) == labels_MB).sum(1)
-
-
-class _SingleLogit:
-    """Binary cross-entropy of each head's only logit, weighted and smoothed as the objective of the loop is."""
-
-    def __init__(self, tasks: Sequence[HeadTask], device: torch.device) -> None:
-        self.weights_MK = torch.stack([_weights(task) for task in tasks]).to(device)
-        self.smoothing_M1 = torch.tensor([[task.recipe.label_smoothing] for task in tasks], device=device)
-
-    def __call__(self, logits_MB1: Tensor, labels_MB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return each head's loss (M,), its gradient by the logit (M,B,1) and how many answers are right (M,)."""
-        logits_MB, weights_MB = logits_MB1[..., 0], self.weights_MK.gather(1, labels_MB)
-        targets_MB = labels_MB * (1 - self.smoothing_M1) + self.smoothing_M1 / 2
-        total_M1 = weights_MB.sum(1, keepdim=True)
-        loss_M = (weights_MB * (F.softplus(logits_MB) - targets_MB * logits_MB) / total_M1).sum(1)
-        error_MB = weights_MB * (logits_MB.sigmoid() - targets_MB) / total_M1
-        return loss_M, error_MB[..., None], ((logits_MB > 0).long() == labels_MB).sum(1)
+        loss_M = -(targets_MBC * log_MBC).flatten(1).sum(1) / total_M
+        error_MBC = (targets_MBC.sum(2, keepdim=True) * log_MBC.exp() - targets_MBC) / total_M[:, None, None]
+        error_MBO = error_MBC[..., 1:].contiguous() if self.is_single else error_MBC
+        return loss_M, error_MBO, (logits_MBC.argmax(2) == labels_MB).sum(1)
 
 
 def _weights(task: HeadTask) -> Tensor:
