@@ -63,3 +63,13 @@ def test_a_module_that_bfloat16_cannot_run_runs_in_float32_and_says_why() -> Non
     assert loaded.precision == "fp32"
     assert "because in bf16: " in loaded.detail
     assert torch.equal(loaded(IMAGES_BCHW), torch.linalg.det(IMAGES_BCHW))
+
+
+def test_linear_layers_long_enough_to_end_the_process_stay_in_float32() -> None:
+    # As the mlp's first layer: in bfloat16, on one thread, 24 images are a division by zero inside torch.
+    module = nn.Sequential(nn.Flatten(), nn.Linear(65536, 32))
+    images_BCHW = torch.ones(24, 1, 256, 256)
+    loaded = Eager().load(module, images_BCHW, device("bf16"))
+    assert loaded.precision == "fp32"
+    assert "a linear layer of 65536 inputs can end the process" in loaded.detail
+    assert loaded(images_BCHW).shape == (24, 32)
