@@ -44,7 +44,7 @@ def time_batch_size(
     works = [work for entry in entries for work in (entry.from_memory, entry.from_files)]
     timings = [timing(bursts, batch) for bursts in interleaved(works, seconds)]
     timed = _timed([entry.row for entry in entries], timings[::2], timings[1::2])
-    return sorted(timed, key=lambda row: row.p50_ms.value if row.p50_ms else 0.0) + failed
+    return sorted(timed, key=lambda row: (row.rank, row.p50_ms and row.p50_ms.value)) + failed
 
 
 def _is_other(a: InferenceRow, b: InferenceRow) -> bool:

@@ -39,7 +39,7 @@ def time_training(places: Places, asked: Asked, device: Device) -> Generator[str
         replace(row, step_ms=one.p50_ms, images_per_second=one.images_per_second, rank=rank)
         for (row, _), one, rank in zip(ready, times, ranks([one.p50_ms for one in times]), strict=True)
     ]
-    return sorted(rows, key=lambda row: row.step_ms.value if row.step_ms else 0.0) + failed
+    return sorted(rows, key=lambda row: (row.rank, row.step_ms and row.step_ms.value)) + failed
 
 
 def _step(row: TrainingRow, place: Place | Exception, asked: Asked, device: Device) -> tuple[TrainingRow, Burst]:
