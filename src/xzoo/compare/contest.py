@@ -39,6 +39,7 @@ def carry_out(asked: Asked) -> Generator[str, None, Benchmark]:
             _wake(one, device)
         for batch in asked.batches:
             rows += yield from time_batch_size(places, engines, devices, batch, files, asked.seconds)
+    places = {label: place.emptied() if isinstance(place, Place) else place for label, place in places.items()}
     training = yield from time_training(places, asked, devices[0])
     return Benchmark(
         environment={**environment(devices[0]), "load": [load, os.getloadavg()[0]]},

@@ -11,6 +11,7 @@ from functools import partial
 import torch
 
 from xzoo.compare.bench import build
+from xzoo.compare.experiment import prepare
 from xzoo.compare.pictures import Pictures
 from xzoo.compare.timed import NUM_CLASSES, ONE_PEAK, Memory, Place, Places, tried
 from xzoo.compare.timings import TRAINING_BATCH, Asked, TrainingRow
@@ -46,9 +47,9 @@ def _step(row: TrainingRow, place: Place | Exception, asked: Asked, device: Devi
     """Return a row of training made ready, its first step made, and what makes further ones."""
     if isinstance(place, Exception):
         raise place
-    memory = Memory(device)
+    prepared, memory = prepare(place.choice), Memory(device)
     began = time.perf_counter()
-    classifier = build(place.prepared, NUM_CLASSES, asked.recipe, 0, place.preprocess, device)
+    classifier = build(prepared, NUM_CLASSES, asked.recipe, 0, place.preprocess, device)
     images_BCHW = Pictures.noise(TRAINING_BATCH, place.preprocess, device)
     labels_B = torch.arange(TRAINING_BATCH, device=device.kind) % NUM_CLASSES
     steps = Steps(classifier, images_BCHW, labels_B, parse(row.freeze), asked.recipe, device)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
 from torch import nn
 
-from xzoo.compare.bench import Prepared, build
+from xzoo.compare.bench import build
 from xzoo.compare.experiment import prepare
 from xzoo.errors import StorageError, XzooError
 from xzoo.model import weights
@@ -28,10 +28,14 @@ _T = TypeVar("_T")
 class Place:
     """A backbone ready to be timed: `network` gives logits, `seconds` went into building it and loading its weights."""
 
-    prepared: Prepared
+    choice: Choice
     preprocess: Preprocess
     network: nn.Module
     seconds: float
+
+    def emptied(self) -> Place:
+        """Return this without its network, whose memory may be needed."""
+        return replace(self, network=nn.Identity())
 
 
 Places = Mapping[str, Place | Exception]
@@ -46,7 +50,7 @@ def place_of(choice: Choice, preprocess: Preprocess, recipe: Recipe, device: Dev
         # Once more, since the first time holds imports and the hash that `prepare` takes of all tensors.
         weights.load(choice.backbone.build(), choice)
         seconds = time.perf_counter() - began
-        return Place(prepared, preprocess, whole_of(build(prepared, NUM_CLASSES, recipe, 0, preprocess, device)), seconds)
+        return Place(choice, preprocess, whole_of(build(prepared, NUM_CLASSES, recipe, 0, preprocess, device)), seconds)
     except StorageError:
         raise
     except Exception as error:

@@ -73,7 +73,7 @@ class InferenceRow:
 class TrainingRow:
     """A step of the trainer under a freeze strategy, in its last phase. `trains_on` is features, activations or images.
 
-    `cold_seconds` hold what happens once: the network built, cut or run for its features, and the first step with its proof.
+    `cold_seconds` hold what happens once: the classifier made, cut or run for its features, and the first step with its proof.
     """
 
     backbone: str
