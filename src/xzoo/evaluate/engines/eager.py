@@ -15,7 +15,7 @@ from xzoo.model.fusion import Fused, fused
 from xzoo.train.device import Device
 
 _LONGEST = 2**15
-"""Inputs of a linear layer in bfloat16: torch 2.15, on one thread, divides by zero in one of 65536 for 24 images, of 131072 for 12."""
+"""Inputs of a linear layer in bfloat16: on one thread torch 2.15 divides by zero in one of 65536 for 24 images, 131072 for 12."""
 
 
 class Eager:

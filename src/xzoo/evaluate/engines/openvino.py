@@ -66,8 +66,8 @@ class OpenVino:
 def converted(module: nn.Module, images_BCHW: Tensor) -> Any:
     """Return an OpenVINO model of any batch size. Raises UnavailableError where there is none.
 
-    OpenVINO's own front end takes the traced module: its `convert_model` traces and checks three times over and tells its maker
-    about it, which takes three times as long.
+    OpenVINO's own front end takes the traced module. Its `convert_model` runs the module three times to trace it and calls telemetry,
+    and takes three times as long.
     """
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
