@@ -5,10 +5,8 @@ M = heads, N = images, B = images in a batch, D = features and a constant 1, O =
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,9 +18,6 @@ from torch import Tensor
 from xzoo.data.batches import chunks, shuffled
 from xzoo.train.objective import class_weights
 from xzoo.train.recipe import Recipe
-
-FEWEST = 8
-"""Heads that a thread of its own is worth."""
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 """Adam's, as torch's optimisers have them."""
@@ -75,25 +70,16 @@ def train_heads(tasks: Sequence[HeadTask]) -> Iterator[list[HeadEpoch]]:
     """
     if len({task.kind for task in tasks}) != 1:
         raise ValueError("heads of different kinds cannot be trained together")
-    num_parts = min(torch.get_num_threads(), len(tasks) // FEWEST) if tasks[0].inputs_ND.device.type == "cpu" else 1
-    works = [_Work(part) for part in _parts([*tasks, tasks[0]] if len(tasks) == 1 else tasks, max(1, num_parts))]
-    with ThreadPoolExecutor(len(works)) as pool:
-        for epoch in range(tasks[0].recipe.epochs):
-            found = pool.map(lambda work, epoch=epoch: _epoch_alone(work, epoch), works)
-            yield [after for part in found for after in part][: len(tasks)]
-
-
-def _parts(tasks: Sequence[HeadTask], count: int) -> Iterator[Sequence[HeadTask]]:
-    """Yield the tasks in parts of like size."""
-    edges = [round(place * len(tasks) / count) for place in range(count + 1)]
-    return (tasks[start:stop] for start, stop in itertools.pairwise(edges))
-
-
-@torch.no_grad()
-def _epoch_alone(work: _Work, epoch: int) -> list[HeadEpoch]:
-    """Train an epoch on the calling thread alone: several threads would wait for each other longer than they work."""
-    torch.set_num_threads(1)
-    return work.epoch(epoch)
+    work = _Work([*tasks, tasks[0]] if len(tasks) == 1 else tasks)
+    for epoch in range(tasks[0].recipe.epochs):
+        # Between threads such small products wait longer than they work. What is counted in a generator is undone at each yield.
+        num_threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            found = work.epoch(epoch)
+        finally:
+            torch.set_num_threads(num_threads)
+        yield found[: len(tasks)]
 
 
 class _Work:
@@ -142,7 +128,8 @@ class _Work:
 
     def _step(self, rows_MB: Tensor, labels_MB: Tensor, rates_M11: Tensor) -> tuple[Tensor, Tensor]:
         inputs_MBD = self.table_RD.index_select(0, rows_MB.reshape(-1)).view(*rows_MB.shape, -1)
-        logits_MBO = torch.bmm(inputs_MBD, self.weights_MOD.transpose(1, 2))
+        # This way round the product takes 0.4 of the time of its transpose.
+        logits_MBO = torch.bmm(self.weights_MOD, inputs_MBD.transpose(1, 2)).transpose(1, 2).contiguous()
         loss_M, error_MBO, right_M = self.loss(logits_MBO, labels_MB)
         gradient_MOD = torch.bmm(error_MBO.transpose(1, 2), inputs_MBD)
         # As torch.nn.utils.clip_grad_norm_ does it.
