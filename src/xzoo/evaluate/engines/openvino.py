@@ -66,7 +66,7 @@ class OpenVino:
 def converted(module: nn.Module, images_BCHW: Tensor) -> Any:
     """Return an OpenVINO model of any batch size. Raises UnavailableError where there is none.
 
-    OpenVINO's own front end takes the traced module. Its `convert_model` runs the module three times to trace it and calls telemetry,
+    OpenVINO's own front end takes the traced module. Its `convert_model` runs the module three times to trace it, calls telemetry
     and takes three times as long.
     """
     from openvino.frontend import FrontEndManager
