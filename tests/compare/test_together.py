@@ -178,7 +178,7 @@ def test_the_solvers_head_is_the_best_of_its_path_on_validation(cells: Any, pack
             assert solved.val is not None
             assert solved.val.accuracy is not None
             assert records[0].val_accuracy == solved.val.accuracy.value == 1.0
-            [_, note] = solved.notes
+            *_, note = solved.notes
             assert note.startswith("solver: inverse penalty ")
     # Seeds differ in their start and order alone, which a closed solution does not know.
     first, second = (output(result).predictions["test_probabilities"] for result in found(prepared, asked[:2], pack).values())

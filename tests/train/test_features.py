@@ -52,12 +52,12 @@ def test_the_body_sees_each_image_once_and_never_again(
     seen: tuple[Classifier, list[int]], images: Batches, device: Device, own_cache: Path
 ) -> None:
     classifier, sizes = seen
-    first, seconds = features.compute(extract(classifier), images, device, body="body")
+    first, made = features.compute(extract(classifier), images, device, body="body")
     assert sizes == [16, 16, 8]
-    again, kept_seconds = features.compute(extract(classifier), dataclasses.replace(images, seed=9), device, body="body")
+    again, kept = features.compute(extract(classifier), dataclasses.replace(images, seed=9), device, body="body")
     assert sizes == [16, 16, 8]
     assert torch.equal(first, again)
-    assert 0 < seconds == kept_seconds
+    assert 0 < made.seconds == kept.seconds
     assert first.shape == (40, 8)
     assert first.dtype == torch.float32
 

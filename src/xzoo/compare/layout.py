@@ -5,7 +5,7 @@ N = images
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -14,7 +14,10 @@ from torch import Tensor
 
 from xzoo.compare.bench import Bench, Place, Prepared
 from xzoo.data.pack import Pack
+from xzoo.errors import UnavailableError
+from xzoo.evaluate.engines.agreement import guarded
 from xzoo.evaluate.engines.choice import choose_engine, work_of
+from xzoo.evaluate.engines.engine import Loaded
 from xzoo.evaluate.engines.table import engine
 from xzoo.model.body import body_of
 from xzoo.model.classifier import Classifier
@@ -70,7 +73,7 @@ class Extracted:
     labels_N: Tensor
     seconds: float
     engine: str
-    reason: str
+    notes: tuple[str, ...]
     spread: dict[bytes, Standardiser] = field(default_factory=dict)
 
     @classmethod
@@ -80,8 +83,9 @@ class Extracted:
         every = place.images(cell, np.arange(len(pack)), batch_size=_AT_ONCE)
         chosen, reason = engine_of(place, make_recipe(cell.recipe))
         extract = extractor(place.classifier, chosen, place.device)
-        features_N, seconds = features.compute(extract, every, place.device, body=prepared.body)
-        return cls(place, extract, features_N, torch.from_numpy(pack.labels_N).to(place.device.kind), seconds, chosen, reason)
+        features_N, made = features.compute(extract, every, place.device, body=prepared.body)
+        notes = tuple(note for note in (reason, made.detail) if note)
+        return cls(place, extract, features_N, torch.from_numpy(pack.labels_N).to(place.device.kind), made.seconds, chosen, notes)
 
     def standardiser(self, train_N: NDArray[np.int64]) -> Standardiser:
         """Return the standardiser of the features of these training images."""
@@ -108,7 +112,7 @@ class Extracted:
             logits_of=lambda inputs: learner.outputs(inputs)[0],
             feature_seconds=self.seconds,
             engine=self.engine,
-            notes=(self.reason,) if self.reason else (),
+            notes=self.notes,
             trial=lambda: self.trial(cell),
         )
 
@@ -138,6 +142,19 @@ def engine_of(place: Place, recipe: Recipe) -> tuple[str, str]:
 
 
 def extractor(classifier: Classifier, name: str, device: Device) -> features.Extractor:
-    """Return a classifier's body as the engine of this name runs it. Raises UnavailableError."""
+    """Return a classifier's body as the engine of this name runs it, in float32 where bfloat16 would say something else.
+
+    A network that the engine cannot convert is run by torch. Raises UnavailableError for an engine that is not here.
+    """
     chosen = engine(name, device)
-    return features.Extractor(name, lambda images_BCHW: chosen.load(body_of(classifier), images_BCHW, device))
+
+    def load(images_BCHW: Tensor) -> Loaded:
+        try:
+            return guarded(chosen, body_of(classifier), images_BCHW, device)
+        except UnavailableError as error:
+            if name == "eager":
+                raise
+            loaded = guarded(engine("eager", device), body_of(classifier), images_BCHW, device)
+            return replace(loaded, detail=f"{loaded.detail}; eager, because {error.text}")
+
+    return features.Extractor(name, load)

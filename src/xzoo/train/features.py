@@ -18,7 +18,7 @@ from xzoo.data.batches import Batches, chunks, shuffled
 from xzoo.train import rows
 from xzoo.train.boundary import words
 from xzoo.train.device import Device
-from xzoo.train.rows import Placed
+from xzoo.train.rows import Placed, Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,16 +50,24 @@ class FeatureBatches:
             yield self.features_N[chosen], self.labels_N[chosen]
 
 
+Runs = Callable[[Tensor], Tensor]
+
+
 class Extractor:
     """A frozen body, images (B,C,H,W) to features in float32, made ready by `load` when the first images come.
 
     `name` identifies what runs it, an engine and its version. Autocast is off: the body has its own precision.
     """
 
-    def __init__(self, name: str, load: Callable[[Tensor], Callable[[Tensor], Tensor]]) -> None:
+    def __init__(self, name: str, load: Callable[[Tensor], Runs]) -> None:
         self.name = name
         self._load = load
-        self._run: Callable[[Tensor], Tensor] | None = None
+        self._run: Runs | None = None
+
+    @property
+    def detail(self) -> str:
+        """How the body was made ready, and why so; nothing before the first images."""
+        return getattr(self._run, "detail", "")
 
     @torch.no_grad()
     def __call__(self, images_BCHW: Tensor) -> Tensor:
@@ -93,8 +101,8 @@ class LiveFeatures:
             yield self.extract(images_BCHW), labels_B
 
 
-def compute(extract: Extractor, images: Batches, device: Device, *, body: str) -> tuple[Tensor, float]:
-    """Return features (N,D) or (N,D,H,W) of the images in their order, on the device, and the seconds they once took.
+def compute(extract: Extractor, images: Batches, device: Device, *, body: str) -> tuple[Tensor, Rows]:
+    """Return features (N,D) or (N,D,H,W) of the images in their order, on the device, and what is known of their making.
 
     They come from the cache where they are there. `body` identifies the network's tensors (see `tensors_key`) and code. Raises
     StorageError.
@@ -107,8 +115,8 @@ def compute(extract: Extractor, images: Batches, device: Device, *, body: str) -
             place += len(images_BCHW)
 
     about = words(images, images.indices, device, body)
-    kept = rows.kept(["features", extract.name, *about], len(images.indices), placed)
-    return kept.take(np.arange(len(images.indices)), device.kind), kept.seconds
+    kept = rows.kept(["features", extract.name, *about], len(images.indices), placed, lambda: extract.detail)
+    return kept.take(np.arange(len(images.indices)), device.kind), kept
 
 
 def tensors_key(network: nn.Module, head: str) -> str:

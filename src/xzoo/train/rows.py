@@ -26,7 +26,7 @@ from xzoo.errors import StorageError
 SHARE = 4
 """One set of rows may take this part of the cache: a quarter, so that packs and views stay in it."""
 
-_FORMAT = "xzoo.rows/1"
+_FORMAT = "xzoo.rows/2"
 _BYTES, _FACTS = "rows.bin", "rows.json"
 
 Placed = Iterator[tuple[NDArray[np.int64], Tensor]]
@@ -47,11 +47,12 @@ class Layout:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows on disk, and the seconds that computing them once took."""
+    """Rows on disk, the seconds that computing them once took, and words on how it was done."""
 
     bytes_NR: NDArray[np.uint8]
     layout: Layout
     seconds: float
+    detail: str = ""
 
     def take(self, places_B: NDArray[np.int64], device: str) -> Tensor:
         """Return a copy of these rows (B,...) on the device, laid out in memory as the batch that was computed."""
@@ -72,16 +73,17 @@ def fit(num_rows: int, row_bytes: int) -> bool:
     return num_rows * row_bytes * SHARE <= cache.limit()
 
 
-def kept(words: Sequence[object], num_rows: int, compute: Callable[[], Placed]) -> Rows:
+def kept(words: Sequence[object], num_rows: int, compute: Callable[[], Placed], describe: Callable[[], str] = lambda: "") -> Rows:
     """Return the rows that `words` identify, from the cache where they are there; else `compute` yields each place and row once.
 
-    Of several processes that compute the same rows at once, the first to end puts its own in place. Raises StorageError.
+    `describe` is asked afterwards how that was done. Of several processes that compute the same rows at once, the first to end
+    puts its own in place. Raises StorageError.
     """
     key = hashlib.sha256("\n".join(map(str, (_FORMAT, num_rows, *words))).encode()).hexdigest()[:32]
     folder = cache.root() / "features" / key
     while True:
         if not durable.is_whole(folder):
-            _write(folder, num_rows, compute)
+            _write(folder, num_rows, compute, describe)
             cache.trim(keep=(folder,))
         cache.touch(folder)
         # Another process may evict the folder, or put its own in place, between the look and the opening.
@@ -89,12 +91,12 @@ def kept(words: Sequence[object], num_rows: int, compute: Callable[[], Placed]) 
             return _read(folder, num_rows)
 
 
-def _write(folder: Path, num_rows: int, compute: Callable[[], Placed]) -> None:
+def _write(folder: Path, num_rows: int, compute: Callable[[], Placed], describe: Callable[[], str]) -> None:
     began = time.perf_counter()
     try:
         with contextlib.suppress(_MadeMeanwhileError), durable.new_folder(folder) as temporary:
             layout = _fill(temporary / _BYTES, num_rows, compute())
-            facts = {**asdict(layout), "seconds": time.perf_counter() - began}
+            facts = {**asdict(layout), "seconds": time.perf_counter() - began, "detail": describe()}
             durable.write_bytes(temporary / _FACTS, json.dumps(facts).encode())
             if durable.is_whole(folder):
                 raise _MadeMeanwhileError
@@ -141,4 +143,4 @@ def _read(folder: Path, num_rows: int) -> Rows:
     facts = json.loads((folder / _FACTS).read_bytes())
     layout = Layout(facts["dtype"], tuple(facts["shape"]), tuple(facts["strides"]))
     row_bytes = math.prod(layout.shape) * getattr(torch, layout.dtype).itemsize
-    return Rows(np.memmap(folder / _BYTES, np.uint8, "r", shape=(num_rows, row_bytes)), layout, facts["seconds"])
+    return Rows(np.memmap(folder / _BYTES, np.uint8, "r", shape=(num_rows, row_bytes)), layout, facts["seconds"], facts["detail"])
