@@ -25,7 +25,7 @@ from xzoo.model import classifier as classifiers
 from xzoo.model.classifier import Classifier
 from xzoo.model.weights import LoadedWeights
 from xzoo.runs.result import Cell
-from xzoo.train.device import Device, choose
+from xzoo.train.device import Device, choose, suited
 from xzoo.train.learner import Learner
 from xzoo.train.loop import Batched
 from xzoo.train.objective import num_outputs
@@ -103,6 +103,7 @@ class Place:
         device = choose(device.kind, recipe.precision)
         preprocess = input_of(prepared.choice, recipe)
         classifier = build(prepared, len(pack.classes), recipe, cell.seed, preprocess, device)
+        device = suited(device, classifier.network)
         return cls(prepared, pack, device, preprocess, view_of(pack, preprocess, recipe), classifier)
 
     def split(self, cell: Cell) -> Split:

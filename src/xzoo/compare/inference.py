@@ -22,7 +22,7 @@ from xzoo.data.unlabelled import Fit, find_images, read_batches
 from xzoo.evaluate.deployed import Deployed
 from xzoo.evaluate.engines.table import available
 from xzoo.model.classifier import Classifier
-from xzoo.train.device import Device, choose
+from xzoo.train.device import Device, choose, suited
 from xzoo.train.features import Extractor
 from xzoo.train.objective import probabilities
 from xzoo.train.recipe import make as make_recipe
@@ -72,6 +72,7 @@ def predict(
     saved = find(run, contender=contender, seed=seed, runs=runs)
     chosen = choose(device, saved.cell.recipe["precision"])
     model = _as_evaluated(saved, backbone, chosen)
+    chosen = suited(chosen, model)
     return Predicted(
         run=str(saved.folder.path),
         contender=saved.cell.contender,

@@ -10,14 +10,18 @@ import re
 import resource
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from xzoo.errors import UnavailableError, UsageError
+
+LONGEST = 2**15
+"""Inputs of a linear layer in bfloat16: on one thread torch 2.15 divides by zero in one of 65536 for 24 images, 131072 for 12."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,18 @@ def choose(kind: str = "auto", precision: str = "auto") -> Device:
     if precision == "auto":
         precision = "bf16" if _has_fast_bf16(kind) else "fp32"
     return Device(kind, precision, torch.get_num_threads())
+
+
+def suited(device: Device, network: nn.Module) -> Device:
+    """Return the device as this network can use it: in float32 where bfloat16 could end the process."""
+    is_at_risk = device.kind == "cpu" and device.precision == "bf16" and too_long(network)
+    return replace(device, precision="fp32") if is_at_risk else device
+
+
+def too_long(network: nn.Module) -> str:
+    """Return what is wrong with a linear layer that has more inputs than bfloat16 on a CPU bears, or nothing."""
+    longest = max((part.in_features for part in network.modules() if isinstance(part, nn.Linear)), default=0)
+    return f"a linear layer of {longest} inputs can end the process" if longest > LONGEST else ""
 
 
 def environment(device: Device) -> Mapping[str, Any]:

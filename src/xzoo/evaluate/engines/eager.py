@@ -12,10 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from xzoo.evaluate.engines.engine import Loaded
 from xzoo.model.fusion import Fused, fused
-from xzoo.train.device import Device
-
-_LONGEST = 2**15
-"""Inputs of a linear layer in bfloat16: on one thread torch 2.15 divides by zero in one of 65536 for 24 images, 131072 for 12."""
+from xzoo.train.device import Device, too_long
 
 
 class Eager:
@@ -45,7 +42,7 @@ def prepared(module: nn.Module, images_BCHW: Tensor, device: Device) -> tuple[nn
     """
     ready, fault = placed(module, device), ""
     if device.precision == "bf16":
-        fault = _too_long(ready)
+        fault = too_long(ready)
         if not fault:
             cast(ready)
             fault = _fault(ready, images_BCHW[:1])
@@ -81,11 +78,6 @@ def infer(ready: Callable[[Tensor], Tensor], images_BCHW: Tensor, precision: str
     """Return what a prepared module makes of float32 images, in float32."""
     with torch.no_grad():
         return ready(images_BCHW.bfloat16() if precision == "bf16" else images_BCHW).float()
-
-
-def _too_long(ready: nn.Module) -> str:
-    longest = max((part.in_features for part in ready.modules() if isinstance(part, nn.Linear)), default=0)
-    return f"a linear layer of {longest} inputs can end the process" if longest > _LONGEST else ""
 
 
 def _fault(ready: nn.Module, images_BCHW: Tensor) -> str:
