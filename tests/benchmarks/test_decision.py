@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,8 @@ def margin(probability: float) -> float:
 
 def test_the_interval_is_scipys() -> None:
     sample = np.random.default_rng(1).normal(0.03, 0.02, 7)
-    found, oracle = ratio_of(sample.tolist()), stats.ttest_1samp(sample, 0.0)
+    found = ratio_of(sample.tolist())
+    oracle: Any = stats.ttest_1samp(sample, 0.0)
     assert (found.low, found.high) == pytest.approx(np.exp(oracle.confidence_interval(0.95)))
     assert found.bound == pytest.approx(
         np.exp(stats.ttest_1samp(sample, 0.0, alternative="greater").confidence_interval(0.95).low)
