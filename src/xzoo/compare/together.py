@@ -29,6 +29,7 @@ from xzoo.runs.result import Cell, EpochRecord, Proof
 from xzoo.train import solver
 from xzoo.train.device import Device
 from xzoo.train.heads import HeadEpoch, HeadTask, train_heads
+from xzoo.train.loop import diverged
 from xzoo.train.objective import objective, probabilities
 from xzoo.train.proof import demand, moved, snapshot
 
@@ -203,14 +204,6 @@ def _note(head: _Head, epoch: int, after: HeadEpoch, seconds: float, asked: Aske
     if is_best or recipe.keep == "last":
         head.kept_OD = after.weights_OD
     head.is_done = bool(recipe.patience) and epoch - head.best >= recipe.patience
-
-
-def diverged(loss: float, epoch: int) -> CellError:
-    """Return the error of a training loss that is no number."""
-    return CellError(
-        f"the training loss became {loss} in epoch {epoch + 1}",
-        "lower lr, set clip=1, or check the images for extreme values",
-    )
 
 
 def _looked(head: _Head, split: str, weights_OD: Tensor) -> Predictions:

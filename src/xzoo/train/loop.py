@@ -66,10 +66,7 @@ def train(
         learning = classifier.learning_owners(rates)
         loss, right, seen = _epoch(work, optimizer, epoch, rates, is_new_phase)
         if not math.isfinite(loss):
-            raise CellError(
-                f"the training loss became {loss} in epoch {epoch + 1}",
-                "lower lr, set clip=1, or check the images for extreme values",
-            )
+            raise diverged(loss, epoch)
         device.synchronise()
         seconds = time.perf_counter() - began
         yield EpochRecord(
@@ -81,6 +78,14 @@ def train(
             stages_learning=tuple(stage for stage in classifier.stages if stage in learning),
             **watch(),
         )
+
+
+def diverged(loss: float, epoch: int) -> CellError:
+    """Return the error of a training loss that is no number."""
+    return CellError(
+        f"the training loss became {loss} in epoch {epoch + 1}",
+        "lower lr, set clip=1, or check the images for extreme values",
+    )
 
 
 def set_batch_norm_momentum(classifier: Classifier, recipe: Recipe, steps_per_epoch: int) -> None:
