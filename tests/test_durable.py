@@ -203,3 +203,26 @@ def test_removing_takes_what_is_there_and_no_more(tmp_path: Path) -> None:
     for _ in range(2):
         durable.remove(folder)
     assert names(tmp_path) == []
+
+
+def test_a_whole_folder_that_another_process_put_in_place_meanwhile_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "entry"
+    with durable.new_folder(folder, lambda: durable.is_whole(folder)) as late:
+        (late / "data").write_bytes(b"late")
+        with durable.new_folder(folder) as early:
+            (early / "data").write_bytes(b"early")
+        inode = (folder / "data").stat().st_ino
+    assert (folder / "data").stat().st_ino == inode
+    assert (folder / "data").read_bytes() == b"early"
+    assert [path.name for path in tmp_path.iterdir()] == ["entry"]
+
+
+def test_a_folder_that_never_makes_way_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "entry").mkdir()
+    (tmp_path / "entry" / "old").write_bytes(b"")
+    monkeypatch.setattr(durable.shutil, "rmtree", lambda *_, **__: None)
+    with (
+        pytest.raises(StorageError, match=r"cannot write .*entry: Directory not empty"),
+        durable.new_folder(tmp_path / "entry") as temporary,
+    ):
+        (temporary / "new").write_bytes(b"")

@@ -73,11 +73,11 @@ def write_file(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
 
 
 @contextlib.contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
+def new_folder(folder: Path, stays: Callable[[], bool] = lambda: False) -> Iterator[Path]:
     """Yield a temporary folder to fill; put it in place of `folder`, manifest written last, when the block ends well.
 
     The manifest maps each file's name to its sha256, so a folder without one, or with other bytes, was never finished.
-    Raises StorageError.
+    `stays` is asked of what stands there by then: where it says so, that is left and the new one dropped. Raises StorageError.
     """
     make_folder(folder.parent)
     with told(folder):
@@ -90,7 +90,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
             digests = {path.relative_to(temporary).as_posix(): sha256(path) for path in files}
             write_bytes(temporary / MANIFEST, json.dumps(digests, indent=1).encode())
             temporary.chmod(0o777 & ~_umask())
-            _replace_folder(temporary, folder)
+            _put_in_place(temporary, folder, stays)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -119,12 +119,20 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _replace_folder(temporary: Path, folder: Path) -> None:
-    # rename(2) replaces only an empty folder, so what an earlier, unfinished attempt left goes first.
-    if folder.exists():
-        shutil.rmtree(folder)
-    temporary.replace(folder)
-    _sync_folder(folder.parent)
+def _put_in_place(temporary: Path, folder: Path, stays: Callable[[], bool]) -> None:
+    # rename(2) replaces an empty folder alone, so it cannot take away what another process put there a moment before.
+    for is_last in (False, False, False, True):
+        try:
+            temporary.replace(folder)
+        except OSError as error:
+            if is_last or error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+            if stays():
+                return
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            _sync_folder(folder.parent)
+            return
 
 
 def _sync_file(path: Path) -> None:

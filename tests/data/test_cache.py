@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from xzoo.data import cache
-from xzoo.errors import UsageError
+from xzoo.errors import StorageError, UsageError
 
 
 def entry(kind: str, name: str, *, age: float, num_bytes: int = 100) -> Path:
@@ -65,3 +65,24 @@ def test_a_bound_that_is_no_size_is_named(monkeypatch: pytest.MonkeyPatch, text:
     monkeypatch.setenv("XZOO_CACHE_LIMIT", text)
     with pytest.raises(UsageError, match=f"XZOO_CACHE_LIMIT={text}"):
         cache.trim()
+
+
+def test_an_entry_that_vanishes_before_it_is_read_is_made_again(tmp_path: Path) -> None:
+    path, made = tmp_path / "entry", []
+
+    def write() -> None:
+        made.append(1)
+        path.write_text("whole")
+
+    def read() -> str:
+        if len(made) < 3:
+            path.unlink()
+        return path.read_text()
+
+    assert cache.entry(path, path.exists, write, read) == "whole"
+    assert len(made) == 3
+
+
+def test_an_entry_that_vanishes_for_ever_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="vanishes as often as it is made"):
+        cache.entry(tmp_path / "entry", lambda: False, lambda: None, (tmp_path / "entry").read_text)

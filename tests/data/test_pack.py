@@ -1,5 +1,7 @@
 import dataclasses
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -196,3 +198,35 @@ def test_real_radiographs_are_decoded_once_and_kept_as_gray() -> None:
     assert (len(pack), pack.num_decoded, pack.num_channels) == (2400, 2400, 1)
     assert make_pack(source).num_decoded == 0
     assert make_view(pack, size=(224, 224), num_channels=3).pixels_NCHW.shape == (2400, 1, 224, 224)
+
+
+PACKER = """
+import sys
+import numpy as np
+from xzoo.data.pack import make_pack, make_view
+from xzoo.data.source import arrays, open_source
+
+sys.stdin.readline()
+for which in range(40):
+    images = np.full((6, 40, 40), which, dtype=np.uint8)
+    pack = make_pack(open_source(arrays(images, np.arange(6) % 2)))
+    view = make_view(pack, size=(20, 20), num_channels=1)
+    assert (pack.image(5) == which).all() and (view.pixels_NCHW == which).all()
+"""
+
+
+def test_processes_may_make_the_same_packs_and_views_at_once(own_cache: Path) -> None:
+    path = os.pathsep.join(place for place in sys.path if place)
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", PACKER]
+    processes = [
+        subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+    assert [len(list((own_cache / kind).iterdir())) for kind in ("packs", "views")] == [40, 40]

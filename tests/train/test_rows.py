@@ -10,8 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from xzoo import durable
-from xzoo.errors import StorageError
 from xzoo.train import rows
 from xzoo.train.rows import Placed, Rows
 
@@ -91,23 +89,6 @@ def test_rows_that_another_process_put_in_place_meanwhile_stay(own_cache: Path) 
     (own_cache / "features").mkdir(parents=True)
     assert torch.equal(rows.kept(["word"], 10, placed).take(np.arange(10), "cpu"), TEN)
     assert len(list((own_cache / "features").iterdir())) == 1
-
-
-def test_a_failure_to_put_rows_in_place_is_told_unless_others_lie_there(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = durable._replace_folder
-
-    def too_late(temporary: Path, folder: Path) -> None:
-        real(temporary, folder)
-        raise OSError(39, "Directory not empty")
-
-    def never(temporary: Path, folder: Path) -> None:
-        raise OSError(39, "Directory not empty")
-
-    monkeypatch.setattr(durable, "_replace_folder", never)
-    with pytest.raises(StorageError, match="Directory not empty"):
-        kept(TEN)
-    monkeypatch.setattr(durable, "_replace_folder", too_late)
-    assert torch.equal(kept(TEN).take(np.arange(10), "cpu"), TEN)
 
 
 WRITER = """

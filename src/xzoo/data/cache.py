@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from xzoo import durable
 from xzoo.errors import StorageError, UsageError
@@ -14,6 +15,8 @@ from xzoo.errors import StorageError, UsageError
 KINDS = ("packs", "views", "features")
 DEFAULT_LIMIT_GB = 20.0
 _ABANDONED_SECONDS = 24 * 3600
+_ATTEMPTS = 5
+_T = TypeVar("_T")
 
 
 def root() -> Path:
@@ -36,6 +39,26 @@ def limit() -> int:
 def size() -> int:
     """Return the bytes that all entries hold."""
     return sum(_bytes_in(folder) for folder in _entries())
+
+
+def entry(
+    folder: Path, is_whole: Callable[[], bool], write: Callable[[], None], read: Callable[[], _T], keep: Collection[Path] = ()
+) -> _T:
+    """Return what `read` opens of an entry, after `write` has made it where it is not whole.
+
+    Other processes may make or evict the same entry at any moment, so a `read` that finds no file begins anew; `write` leaves
+    what another has put in place meanwhile. Entries in `keep` are not evicted to make room. Raises StorageError.
+    """
+    for _ in range(_ATTEMPTS):
+        if not is_whole():
+            write()
+            trim(keep=(folder, *keep))
+        touch(folder)
+        with contextlib.suppress(FileNotFoundError):
+            return read()
+    raise StorageError(
+        f"{folder} vanishes as often as it is made", "give the cache more room (XZOO_CACHE_LIMIT), then run it again"
+    )
 
 
 def touch(folder: Path) -> None:

@@ -82,15 +82,14 @@ def make_pack(source: Source) -> Pack:
     """
     key = _pack_key(source)
     folder = cache.root() / "packs" / key
-    index = _read_index(folder)
     num_decoded = 0
-    if index is None:
-        write_pack(source, folder)
-        num_decoded = len(source.items)
-        index = json.loads((folder / INDEX).read_bytes())
-    cache.touch(folder)
-    cache.trim(keep=(folder,))
-    return _pack(source, key, folder, index, num_decoded)
+
+    def write() -> None:
+        nonlocal num_decoded
+        write_pack(source, folder, lambda: _holds_pack(folder))
+        num_decoded += len(source.items)
+
+    return cache.entry(folder, lambda: _holds_pack(folder), write, lambda: _pack(source, key, folder, num_decoded))
 
 
 def make_view(
@@ -111,11 +110,13 @@ def make_view(
         return View(key, pack.pixels.reshape(len(pack), *size, stored).transpose(0, 3, 1, 2), num_channels, size)
     folder = cache.root() / "views" / key
     shape = (len(pack), stored, *size)
-    if not _is_whole(folder, int(np.prod(shape))):
-        _write_view(pack, folder, shape, interpolation, resize)
-    cache.touch(folder)
-    cache.trim(keep=(folder, pack.folder))
-    return View(key, np.memmap(folder / PIXELS, np.uint8, "r", shape=shape), num_channels, size)
+    return cache.entry(
+        folder,
+        lambda: _is_whole(folder, int(np.prod(shape))),
+        lambda: _write_view(pack, folder, shape, interpolation, resize),
+        lambda: View(key, np.memmap(folder / PIXELS, np.uint8, "r", shape=shape), num_channels, size),
+        keep=(pack.folder,),
+    )
 
 
 def _pack_key(source: Source) -> str:
@@ -124,7 +125,8 @@ def _pack_key(source: Source) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 
-def _pack(source: Source, key: str, folder: Path, index: dict[str, Any], num_decoded: int) -> Pack:
+def _pack(source: Source, key: str, folder: Path, num_decoded: int) -> Pack:
+    index = json.loads((folder / INDEX).read_bytes())
     shapes_N3 = np.array(index["shapes"], dtype=np.int64)
     ends = shapes_N3.prod(axis=1).cumsum()
     told = tuple(Finding(**finding) for finding in index["repairs"])
@@ -159,12 +161,12 @@ def _together(source: Source) -> tuple[str | None, ...]:
     return tuple(f"copies {digest}" if count[digest] > 1 else None for digest in source.digests)
 
 
-def _read_index(folder: Path) -> dict[str, Any] | None:
+def _holds_pack(folder: Path) -> bool:
     try:
-        index: dict[str, Any] = json.loads((folder / INDEX).read_bytes())
-        return index if _is_whole(folder, int(np.prod(index["shapes"], axis=1).sum())) else None
+        index = json.loads((folder / INDEX).read_bytes())
+        return _is_whole(folder, int(np.prod(index["shapes"], axis=1).sum()))
     except (OSError, ValueError, KeyError):
-        return None
+        return False
 
 
 def _is_whole(folder: Path, num_bytes: int) -> bool:
@@ -178,6 +180,9 @@ def _write_view(pack: Pack, folder: Path, shape: tuple[int, ...], interpolation:
     def fit(index: int) -> NDArray[np.uint8]:
         return fitted(pack.image(index), (shape[2], shape[3]), shape[1], interpolation, resize)
 
-    with durable.new_folder(folder) as temporary, (temporary / PIXELS).open("wb") as file:
+    def stays() -> bool:
+        return _is_whole(folder, int(np.prod(shape)))
+
+    with durable.new_folder(folder, stays) as temporary, (temporary / PIXELS).open("wb") as file:
         for pixels in each(fit, len(pack)):
             file.write(np.ascontiguousarray(pixels).data)

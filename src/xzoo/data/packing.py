@@ -41,9 +41,12 @@ class Progress:
     num_bytes: int = 0
 
 
-def write_pack(source: Source, folder: Path) -> None:
-    """Decode every image once and write pixels and index. Raises DataError naming all that fail, StorageError."""
-    with durable.new_folder(folder) as temporary:
+def write_pack(source: Source, folder: Path, stays: Callable[[], bool]) -> None:
+    """Decode every image once and write pixels and index, unless by then a pack stands there that `stays`.
+
+    Raises DataError naming all that fail, StorageError.
+    """
+    with durable.new_folder(folder, stays) as temporary:
         progress = Progress()
         with (temporary / PIXELS).open("wb") as pixels, (temporary / _DEEP).open("w+b") as deep, quietly():
             for image in each(lambda index: _decode(source, index), len(source.items)):

@@ -5,7 +5,6 @@ N = images, B = images in a batch, R = bytes of a row
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
@@ -21,7 +20,6 @@ from torch import Tensor
 
 from xzoo import durable
 from xzoo.data import cache
-from xzoo.errors import StorageError
 
 SHARE = 4
 """One set of rows may take this part of the cache: a quarter, so that packs and views stay in it."""
@@ -30,10 +28,6 @@ _FORMAT = "xzoo.rows/2"
 _BYTES, _FACTS = "rows.bin", "rows.json"
 
 Placed = Iterator[tuple[NDArray[np.int64], Tensor]]
-
-
-class _MadeMeanwhileError(Exception):
-    """Another process has put the same rows in place; never leaves this module."""
 
 
 @dataclass(frozen=True)
@@ -81,29 +75,15 @@ def kept(words: Sequence[object], num_rows: int, compute: Callable[[], Placed], 
     """
     key = hashlib.sha256("\n".join(map(str, (_FORMAT, num_rows, *words))).encode()).hexdigest()[:32]
     folder = cache.root() / "features" / key
-    while True:
-        if not durable.is_whole(folder):
-            _write(folder, num_rows, compute, describe)
-            cache.trim(keep=(folder,))
-        cache.touch(folder)
-        # Another process may evict the folder, or put its own in place, between the look and the opening.
-        with contextlib.suppress(FileNotFoundError):
-            return _read(folder, num_rows)
 
-
-def _write(folder: Path, num_rows: int, compute: Callable[[], Placed], describe: Callable[[], str]) -> None:
-    began = time.perf_counter()
-    try:
-        with contextlib.suppress(_MadeMeanwhileError), durable.new_folder(folder) as temporary:
+    def write() -> None:
+        began = time.perf_counter()
+        with durable.new_folder(folder, lambda: durable.is_whole(folder)) as temporary:
             layout = _fill(temporary / _BYTES, num_rows, compute())
             facts = {**asdict(layout), "seconds": time.perf_counter() - began, "detail": describe()}
             durable.write_bytes(temporary / _FACTS, json.dumps(facts).encode())
-            if durable.is_whole(folder):
-                raise _MadeMeanwhileError
-    except StorageError:
-        # Two processes that put theirs in place in the same instant: one finds the other's.
-        if not durable.is_whole(folder):
-            raise
+
+    return cache.entry(folder, lambda: durable.is_whole(folder), write, lambda: _read(folder, num_rows))
 
 
 def _fill(path: Path, num_rows: int, placed: Placed) -> Layout:
