@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -220,7 +221,7 @@ def test_a_whole_folder_that_another_process_put_in_place_meanwhile_stays(tmp_pa
 def test_a_folder_that_never_makes_way_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "entry").mkdir()
     (tmp_path / "entry" / "old").write_bytes(b"")
-    monkeypatch.setattr(durable.shutil, "rmtree", lambda *_, **__: None)
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
     with (
         pytest.raises(StorageError, match=r"cannot write .*entry: Directory not empty"),
         durable.new_folder(tmp_path / "entry") as temporary,
