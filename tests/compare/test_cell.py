@@ -110,7 +110,7 @@ def test_what_a_cell_learnt_gives_its_predictions_again(
     prepared, cell = cell_of(tiny, pack, **values)
     recipe = make_recipe(cell.recipe)
     preprocess = input_of(prepared.choice, recipe)
-    classifier = build(prepared, 2, recipe, 99, preprocess, DEVICE)
+    classifier, _ = build(prepared, 2, recipe, 99, preprocess, DEVICE)
     classifier.restore({name: torch.from_numpy(array.copy()) for name, array in output.learnt.items()})
     classifier.network.eval()
     batches = Batches(view_of(pack, preprocess, recipe), pack.labels_N, output.predictions["test_index"], preprocess, 8)

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 import xzoo
-from xzoo.compare import together
+from xzoo.compare import learning, together
 from xzoo.compare.cell import Output, compute
-from xzoo.compare.together import Asked, Begun, compute_together, groups
+from xzoo.compare.learning import Asked
+from xzoo.compare.together import Begun, compute_together, groups
 from xzoo.data.pack import Pack
 from xzoo.errors import CellError, PreflightError, ProofError
 from xzoo.runs.result import Cell, EpochRecord
@@ -116,13 +117,13 @@ def test_a_cell_that_diverges_fails_alone(cells: Any, pack: Pack) -> None:
 
 def test_a_body_that_moved_is_told_by_every_cell(cells: Any, pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     prepared, asked = cells(*RECIPES[:1], seeds=(0, 1))
-    train = together._train
+    train = learning.train_all
 
     def meddling(heads: Any, asked: Asked) -> None:
         heads[0].bench.classifier.network.get_buffer("1.running_mean").add_(1e-3)
         train(heads, asked)
 
-    monkeypatch.setattr(together, "_train", meddling)
+    monkeypatch.setattr(together, "train_all", meddling)
     for _, error in found(prepared, asked, pack).values():
         assert isinstance(error, ProofError)
         assert "1 frozen tensors moved (1.running_mean)" in error.text
@@ -130,14 +131,14 @@ def test_a_body_that_moved_is_told_by_every_cell(cells: Any, pack: Pack, monkeyp
 
 def test_a_head_that_did_not_move_is_told(cells: Any, pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     prepared, asked = cells(*RECIPES[:1])
-    note = together._note
+    note = learning._note
 
     def idle(head: Any, epoch: int, after: Any, *rest: Any) -> None:
         kept = after.weights_OD.clone()
         kept[:, :-1] = head.task.start_OD[:, :-1]
         note(head, epoch, type(after)(kept, after.loss, after.accuracy, after.learning_rate, after.resting), *rest)
 
-    monkeypatch.setattr(together, "_note", idle)
+    monkeypatch.setattr(learning, "_note", idle)
     [(_, error)] = found(prepared, asked, pack).values()
     assert isinstance(error, ProofError)
     assert "9.weight" in error.text

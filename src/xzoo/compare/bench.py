@@ -102,8 +102,7 @@ class Place:
         recipe = make_recipe(cell.recipe)
         device = choose(device.kind, recipe.precision)
         preprocess = input_of(prepared.choice, recipe)
-        classifier = build(prepared, len(pack.classes), recipe, cell.seed, preprocess, device)
-        device = suited(device, classifier.network)
+        classifier, device = build(prepared, len(pack.classes), recipe, cell.seed, preprocess, device)
         return cls(prepared, pack, device, preprocess, view_of(pack, preprocess, recipe), classifier)
 
     def split(self, cell: Cell) -> Split:
@@ -131,8 +130,10 @@ class Place:
         }
 
 
-def build(prepared: Prepared, num_classes: int, recipe: Recipe, seed: int, preprocess: Preprocess, device: Device) -> Classifier:
-    """Return a prepared backbone's classifier on the device, channels last, its head drawn from the seed."""
+def build(
+    prepared: Prepared, num_classes: int, recipe: Recipe, seed: int, preprocess: Preprocess, device: Device
+) -> tuple[Classifier, Device]:
+    """Return a prepared backbone's classifier, channels last, its head drawn from the seed, and the device as it can use it."""
     classifier = classifiers.build(
         prepared.network,
         prepared.choice.backbone,
@@ -142,7 +143,7 @@ def build(prepared: Prepared, num_classes: int, recipe: Recipe, seed: int, prepr
         left_out=prepared.loaded.left_out,
     )
     classifier.network.to(device=device.kind, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return classifier
+    return classifier, suited(device, classifier.network)
 
 
 def input_of(choice: Choice, recipe: Recipe) -> Preprocess:

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from xzoo.compare.bench import Bench, Prepared
 from xzoo.compare.fit import read_fit
 from xzoo.compare.layout import lay_out
+from xzoo.compare.progress import Progress
 from xzoo.data.pack import Pack
 from xzoo.data.split import Split
 from xzoo.errors import PreflightError
@@ -63,23 +65,18 @@ def compute(
     def watch() -> Mapping[str, float]:
         return watched({split: bench.predictions(split) for split in (("val", "test") if watch_test else ("val",))})
 
-    curves: list[EpochRecord] = []
-    best, kept = 0, bench.classifier.learnt(set())
+    progress: Progress[Mapping[str, Tensor]] = Progress(bench.recipe)
     for record in train(bench.learner, bench.training, compute_loss, bench.strategy, bench.recipe, device, watch):
-        curves.append(record)
-        is_best = record.epoch == 0 or is_better(record, curves[best])
-        best = record.epoch if is_best else best
-        if is_best or bench.recipe.keep == "last":
-            kept = bench.classifier.learnt(bench.learning())
+        progress.add(record, lambda: bench.classifier.learnt(bench.learning()))
         yield record
-        if bench.recipe.patience and record.epoch - best >= bench.recipe.patience:
+        if progress.is_over:
             break
-    learning = bench.learning(len(curves))
+    learning = bench.learning(len(progress.curves))
     proof = demand(prove(before, network, owners, learning, bench.classifier.resting), "at the end of the cell")
     still = tuple(sorted(bench.classifier.resting - moved(before, network.state_dict())))
-    bench.classifier.restore(kept)
+    bench.classifier.restore(progress.kept or {})
     bench.learner.finish()
-    told = Told(tuple(curves), best if bench.recipe.keep == "best" else len(curves) - 1, learning, proof, still)
+    told = Told(tuple(progress.curves), progress.chosen, learning, proof, still)
     yield finish(bench, told).output(pack, positive)
 
 
@@ -163,11 +160,6 @@ def look_first(bench: Bench, compute_loss: Objective) -> None:
     phases = [bench.strategy.rates(stages, epoch, epochs) for epoch in (0, epochs - 1)]
     for rates in phases if phases[0] != phases[1] else phases[:1]:
         preflight(bench.learner, inputs, labels_B, compute_loss, rates, bench.device)
-
-
-def is_better(record: EpochRecord, best: EpochRecord) -> bool:
-    """Whether an epoch beats the best before it: by validation accuracy, then by validation loss."""
-    return (record.val_accuracy or 0.0, -(record.val_loss or 0.0)) > (best.val_accuracy or 0.0, -(best.val_loss or 0.0))
 
 
 def _identity(cell: Cell) -> dict[str, Any]:

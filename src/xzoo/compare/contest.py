@@ -13,7 +13,7 @@ from xzoo.compare.bench import input_of
 from xzoo.compare.inferences import time_batch_size
 from xzoo.compare.pictures import pictures
 from xzoo.compare.steps import time_training
-from xzoo.compare.timed import Place, Places, place_of
+from xzoo.compare.timed import Candidate, Candidates, make_candidate
 from xzoo.compare.timings import Asked, Benchmark, InferenceRow
 from xzoo.errors import PreflightError, UsageError, XzooError
 from xzoo.evaluate.engines.engine import Engine
@@ -28,19 +28,21 @@ def carry_out(asked: Asked) -> Generator[str, None, Benchmark]:
     engines, left_out = _engines(asked.engines, devices[0])
     inputs = [_input(choice, asked) for choice in asked.choices]
     load = os.getloadavg()[0]
-    places: dict[str, Place | Exception] = {}
+    candidates: dict[str, Candidate | Exception] = {}
     for choice, preprocess in zip(asked.choices, inputs, strict=True):
         yield f"{choice.label}: building"
-        places[choice.label] = place_of(choice, preprocess, asked.recipe, devices[0])
-    _refuse_where_none_is_built(places)
+        candidates[choice.label] = make_candidate(choice, preprocess, asked.recipe, devices[0])
+    _refuse_where_none_is_built(candidates)
     rows: list[InferenceRow] = []
     with pictures(asked.images, inputs[0]) as files:
         for one, device in itertools.product(engines, devices):
             _wake(one, device)
         for batch in asked.batches:
-            rows += yield from time_batch_size(places, engines, devices, batch, files, asked.seconds)
-    places = {label: place.emptied() if isinstance(place, Place) else place for label, place in places.items()}
-    training = yield from time_training(places, asked, devices[0])
+            rows += yield from time_batch_size(candidates, engines, devices, batch, files, asked.seconds)
+    candidates = {
+        label: candidate.emptied() if isinstance(candidate, Candidate) else candidate for label, candidate in candidates.items()
+    }
+    training = yield from time_training(candidates, asked, devices[0])
     return Benchmark(
         environment={**environment(devices[0]), "load": [load, os.getloadavg()[0]]},
         rows=tuple(rows),
@@ -64,9 +66,9 @@ def _input(choice: Choice, asked: Asked) -> Preprocess:
         raise UsageError(error.text, "change --size, or leave this backbone out") from error
 
 
-def _refuse_where_none_is_built(places: Places) -> None:
-    errors = [place for place in places.values() if isinstance(place, XzooError)]
-    if len(errors) == len(places):
+def _refuse_where_none_is_built(candidates: Candidates) -> None:
+    errors = [candidate for candidate in candidates.values() if isinstance(candidate, XzooError)]
+    if len(errors) == len(candidates):
         raise errors[0]
 
 

@@ -13,8 +13,9 @@ import torch
 from xzoo.compare.bench import Prepared
 from xzoo.compare.cell import Output, compute, failed
 from xzoo.compare.facts import measure_facts
+from xzoo.compare.learning import Asked
 from xzoo.compare.plan import Plan
-from xzoo.compare.together import Asked, Begun, Item, compute_together, groups
+from xzoo.compare.together import Begun, Item, compute_together, groups
 from xzoo.errors import CellError, PluginError, StorageError, UsageError, XzooError
 from xzoo.model import fetch, weights
 from xzoo.model.heads import seeded

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from xzoo.compare.pictures import Pictures
-from xzoo.compare.timed import ONE_PEAK, Memory, Place, Places, tried
+from xzoo.compare.timed import ONE_PEAK, Candidate, Candidates, Memory, tried
 from xzoo.compare.timings import Cold, FromFile, InferenceRow
 from xzoo.evaluate.engines.engine import Engine, Loaded
 from xzoo.evaluate.timing import Burst, Timing, bursts_of, interleaved, ranks, timing
@@ -27,15 +27,15 @@ class _Entry:
 
 
 def time_batch_size(
-    places: Places, engines: Sequence[Engine], devices: Sequence[Device], batch: int, files: Pictures, seconds: float
+    candidates: Candidates, engines: Sequence[Engine], devices: Sequence[Device], batch: int, files: Pictures, seconds: float
 ) -> Generator[str, None, list[InferenceRow]]:
     """Return the rows of a batch size: all are made ready, and then timed against each other."""
     entries: list[_Entry] = []
     failed: list[InferenceRow] = []
-    for (label, place), one, device in itertools.product(places.items(), engines, devices):
+    for (label, candidate), one, device in itertools.product(candidates.items(), engines, devices):
         yield f"{label}, {one.name}, {device.precision}, batch {batch}: loading"
         row = InferenceRow(backbone=label, engine=one.name, asked=device.precision, batch=batch)
-        found = tried(partial(_entry, row, place, one, device, files))
+        found = tried(partial(_entry, row, candidate, one, device, files))
         if isinstance(found, Mapping):
             failed.append(replace(row, error=found))
         elif all(_is_other(entry.row, found.row) for entry in entries):
@@ -52,15 +52,15 @@ def _is_other(a: InferenceRow, b: InferenceRow) -> bool:
     return (a.backbone, a.engine, a.precision) != (b.backbone, b.engine, b.precision)
 
 
-def _entry(row: InferenceRow, place: Place | Exception, one: Engine, device: Device, files: Pictures) -> _Entry:
+def _entry(row: InferenceRow, candidate: Candidate | Exception, one: Engine, device: Device, files: Pictures) -> _Entry:
     """Return a row made ready: loaded and run once from memory and once from files."""
-    if isinstance(place, Exception):
-        raise place
-    preprocess, batch = place.preprocess, row.batch
+    if isinstance(candidate, Exception):
+        raise candidate
+    preprocess, batch = candidate.preprocess, row.batch
     images_BCHW = files.noise(batch, preprocess, device)
     memory = Memory(device)
     began = time.perf_counter()
-    loaded: Loaded = one.load(place.network, images_BCHW, device)
+    loaded: Loaded = one.load(candidate.network, images_BCHW, device)
     device.synchronise()
     ready = time.perf_counter()
 
@@ -73,7 +73,7 @@ def _entry(row: InferenceRow, place: Place | Exception, one: Engine, device: Dev
         device.synchronise()
 
     from_memory()
-    cold = Cold(build=place.seconds, load=ready - began, first_call=time.perf_counter() - ready)
+    cold = Cold(build=candidate.seconds, load=ready - began, first_call=time.perf_counter() - ready)
     peak = memory.peak_mb()
     from_files()
     row = replace(
@@ -83,7 +83,7 @@ def _entry(row: InferenceRow, place: Place | Exception, one: Engine, device: Dev
         cold=cold,
         cold_seconds=cold.build + cold.load + cold.first_call,
         peak_memory_mb=peak,
-        weights_mb=count_params(place.network) * _BYTES[loaded.precision] / 1e6,
+        weights_mb=count_params(candidate.network) * _BYTES[loaded.precision] / 1e6,
         detail=loaded.detail,
         reasons=ONE_PEAK if peak is None else {},
     )

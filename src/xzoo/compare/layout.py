@@ -23,7 +23,7 @@ from xzoo.model.body import body_of
 from xzoo.model.classifier import Classifier
 from xzoo.runs.result import Cell
 from xzoo.train import features, phases, standardise
-from xzoo.train.device import Device
+from xzoo.train.device import Device, version_of
 from xzoo.train.learner import HeadOnFeatures
 from xzoo.train.loop import Batched
 from xzoo.train.recipe import Recipe
@@ -157,4 +157,4 @@ def extractor(classifier: Classifier, name: str, device: Device) -> features.Ext
             loaded = guarded(engine("eager", device), body_of(classifier), images_BCHW, device)
             return replace(loaded, detail=f"{loaded.detail}; eager, because {error.text}")
 
-    return features.Extractor(name, load)
+    return features.Extractor(f"{name} {version_of(chosen.package)}", load)

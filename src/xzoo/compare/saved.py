@@ -102,7 +102,7 @@ def restored(saved: Saved, backbone: Backbone | Choice | None = None, device: st
     choice, recipe = _choice(saved, backbone), make_recipe(saved.cell.recipe)
     prepared, preprocess = prepare(choice), input_of(choice, recipe)
     chosen = choose(device, recipe.precision)
-    classifier = build(prepared, len(saved.classes), recipe, saved.cell.seed, preprocess, chosen)
+    classifier, _ = build(prepared, len(saved.classes), recipe, saved.cell.seed, preprocess, chosen)
     learnt = _read(saved.folder.learnt(saved.cell.id))
     if not _restore(classifier, learnt):
         facts = saved.folder.facts(saved.label)

@@ -13,7 +13,7 @@ import torch
 from xzoo.compare.bench import build
 from xzoo.compare.experiment import prepare
 from xzoo.compare.pictures import Pictures
-from xzoo.compare.timed import NUM_CLASSES, ONE_PEAK, Memory, Place, Places, tried
+from xzoo.compare.timed import NUM_CLASSES, ONE_PEAK, Candidate, Candidates, Memory, tried
 from xzoo.compare.timings import TRAINING_BATCH, Asked, TrainingRow
 from xzoo.evaluate.timing import Burst, interleaved, ranks, timing
 from xzoo.train.device import Device
@@ -21,14 +21,14 @@ from xzoo.train.step import Steps
 from xzoo.zoo.strategies import parse
 
 
-def time_training(places: Places, asked: Asked, device: Device) -> Generator[str, None, list[TrainingRow]]:
+def time_training(candidates: Candidates, asked: Asked, device: Device) -> Generator[str, None, list[TrainingRow]]:
     """Return the rows of training, timed against each other."""
     ready: list[tuple[TrainingRow, Burst]] = []
     failed: list[TrainingRow] = []
-    for (label, place), freeze in itertools.product(places.items(), asked.freeze):
+    for (label, candidate), freeze in itertools.product(candidates.items(), asked.freeze):
         yield f"{label}, {freeze}: first step of training"
         row = TrainingRow(backbone=label, freeze=freeze, precision=device.precision, batch=TRAINING_BATCH)
-        found = tried(partial(_step, row, place, asked, device))
+        found = tried(partial(_step, row, candidate, asked, device))
         if isinstance(found, Mapping):
             failed.append(replace(row, error=found))
         else:
@@ -43,14 +43,14 @@ def time_training(places: Places, asked: Asked, device: Device) -> Generator[str
     return sorted(rows, key=lambda row: (row.rank, row.step_ms and row.step_ms.value)) + failed
 
 
-def _step(row: TrainingRow, place: Place | Exception, asked: Asked, device: Device) -> tuple[TrainingRow, Burst]:
+def _step(row: TrainingRow, candidate: Candidate | Exception, asked: Asked, device: Device) -> tuple[TrainingRow, Burst]:
     """Return a row of training made ready, its first step made, and what makes further ones."""
-    if isinstance(place, Exception):
-        raise place
-    prepared, memory = prepare(place.choice), Memory(device)
+    if isinstance(candidate, Exception):
+        raise candidate
+    prepared, memory = prepare(candidate.choice), Memory(device)
     began = time.perf_counter()
-    classifier = build(prepared, NUM_CLASSES, asked.recipe, 0, place.preprocess, device)
-    images_BCHW = Pictures.noise(TRAINING_BATCH, place.preprocess, device)
+    classifier, device = build(prepared, NUM_CLASSES, asked.recipe, 0, candidate.preprocess, device)
+    images_BCHW = Pictures.noise(TRAINING_BATCH, candidate.preprocess, device)
     labels_B = torch.arange(TRAINING_BATCH, device=device.kind) % NUM_CLASSES
     steps = Steps(classifier, images_BCHW, labels_B, parse(row.freeze), asked.recipe, device)
     steps.run()
@@ -64,6 +64,7 @@ def _step(row: TrainingRow, place: Place | Exception, asked: Asked, device: Devi
 
     row = replace(
         row,
+        precision=device.precision,
         trains_on=steps.trains_on,
         stages_learning=steps.learning,
         cold_seconds=seconds,

@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class Candidate:
     """A backbone ready to be timed: `network` gives logits, `seconds` went into building it and loading its weights."""
 
     choice: Choice
@@ -33,16 +33,16 @@ class Place:
     network: nn.Module
     seconds: float
 
-    def emptied(self) -> Place:
+    def emptied(self) -> Candidate:
         """Return this without its network, whose memory may be needed."""
         return replace(self, network=nn.Identity())
 
 
-Places = Mapping[str, Place | Exception]
-"""By label; an error in the place of a backbone that cannot be built."""
+Candidates = Mapping[str, Candidate | Exception]
+"""By label; an error in place of a backbone that cannot be built."""
 
 
-def place_of(choice: Choice, preprocess: Preprocess, recipe: Recipe, device: Device) -> Place | Exception:
+def make_candidate(choice: Choice, preprocess: Preprocess, recipe: Recipe, device: Device) -> Candidate | Exception:
     """Return a backbone made ready on the device, or the error that keeps it from being. Raises StorageError."""
     try:
         prepared = prepare(choice)
@@ -50,7 +50,8 @@ def place_of(choice: Choice, preprocess: Preprocess, recipe: Recipe, device: Dev
         # Once more, since the first time holds imports and the hash that `prepare` takes of all tensors.
         weights.load(choice.backbone.build(), choice)
         seconds = time.perf_counter() - began
-        return Place(choice, preprocess, whole_of(build(prepared, NUM_CLASSES, recipe, 0, preprocess, device)), seconds)
+        classifier, _ = build(prepared, NUM_CLASSES, recipe, 0, preprocess, device)
+        return Candidate(choice, preprocess, whole_of(classifier), seconds)
     except StorageError:
         raise
     except Exception as error:

@@ -46,7 +46,7 @@ def subject(wanted: str | Backbone, batch: int, device: Device | None = None) ->
     device = device or choose()
     recipe = Recipe(epochs=100_000, batch_size=max(2, batch), schedule="constant", lr=1e-4)
     preprocess = input_of(choice, recipe)
-    classifier = build(prepare(choice), NUM_CLASSES, recipe, 0, preprocess, device)
+    classifier, device = build(prepare(choice), NUM_CLASSES, recipe, 0, preprocess, device)
     draw = torch.Generator().manual_seed(0)
     images_BCHW = torch.randn(batch, preprocess.num_channels, *preprocess.shape, generator=draw)
     images_BCHW = images_BCHW.to(device.kind, memory_format=torch.channels_last)

@@ -92,7 +92,7 @@ def environment(device: Device) -> Mapping[str, Any]:
     """Return what a result needs to be reproduced: versions, hardware, threads, precision."""
     packages = ("xzoo", "torch", "torchvision", "timm", "numpy", "pillow", "scikit-learn", "scipy")
     return {
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
+        "versions": {"python": platform.python_version(), **{name: version_of(name) for name in packages}},
         "device": torch.cuda.get_device_name(device.kind) if device.kind.startswith("cuda") else _cpu_name(),
         "kind": device.kind,
         "precision": device.precision,
@@ -124,7 +124,8 @@ def _cpu_info(key: str) -> str:
 
 
 @functools.cache
-def _version(name: str) -> str:
+def version_of(name: str) -> str:
+    """Return the version of an installed distribution; nothing where it is not installed."""
     with contextlib.suppress(Exception):
         return version(name)
     return ""

@@ -19,6 +19,7 @@ class CudaGraph:
     """Records the eager engine's work on memory that stays where it is."""
 
     name = "cudagraph"
+    package = "torch"
 
     def missing(self, device: Device) -> tuple[str, str] | None:
         """Return that the device is not a CUDA one."""

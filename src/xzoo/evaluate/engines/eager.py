@@ -19,6 +19,7 @@ class Eager:
     """Runs everywhere, and is ready at once."""
 
     name = "eager"
+    package = "torch"
 
     def missing(self, device: Device) -> tuple[str, str] | None:
         """Return None: torch is always here."""

@@ -5,7 +5,8 @@ B = images in a batch, C = channels, H, W = pixels
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib.util
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,9 +33,10 @@ class Loaded:
 
 
 class Engine(Protocol):
-    """Something that executes inference."""
+    """Something that executes inference. `package` is the distribution whose version its numbers rest on."""
 
     name: str
+    package: str
 
     def missing(self, device: Device) -> tuple[str, str] | None:
         """Return what keeps it from running on this device, and the remedy; None where it runs."""
@@ -46,6 +48,15 @@ class Engine(Protocol):
         The images lie on the device, as all later ones do. The module is left as it was.
         """
         ...
+
+
+def missing_extra(extra: str, packages: Sequence[str], device: Device) -> tuple[str, str] | None:
+    """Return what keeps an engine from running that computes on the CPU and needs these packages; None where it runs."""
+    if device.kind != "cpu":
+        return "it computes on the CPU", "use --device cpu, or the engine eager"
+    if any(importlib.util.find_spec(package) is None for package in packages):
+        return f"the extra {extra} is not installed", f"pip install 'xzoo[{extra}]'"
+    return None
 
 
 def in_batches(run: Callable[[Tensor], Tensor], batch_size: int) -> Callable[[Tensor], Tensor]:

@@ -27,6 +27,7 @@ class Inductor:
     """Compiles for batches of one size, with the weights as constants (`freezing`), which lets them lie as the kernels want."""
 
     name = "inductor"
+    package = "torch"
 
     def missing(self, device: Device) -> tuple[str, str] | None:
         """Return that there is no compiler: C++ for the CPU, Triton for CUDA."""

@@ -5,7 +5,6 @@ B = images in a batch, C = channels, H, W = pixels
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import warnings
 
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from xzoo.errors import UnavailableError
-from xzoo.evaluate.engines.engine import Loaded
+from xzoo.evaluate.engines.engine import Loaded, missing_extra
 from xzoo.model.fusion import fused
 from xzoo.train.device import Device
 
@@ -24,14 +23,11 @@ class OnnxRuntime:
     """Exports a module and hands the file's bytes, which never reach a disk, to a session."""
 
     name = "onnxruntime"
+    package = "onnxruntime"
 
     def missing(self, device: Device) -> tuple[str, str] | None:
         """Return that the extra is not installed, or that the device is no CPU."""
-        if device.kind != "cpu":
-            return "it computes on the CPU", "use --device cpu, or the engine eager"
-        if any(importlib.util.find_spec(one) is None for one in ("onnx", "onnxruntime")):
-            return "the extra onnxruntime is not installed", "pip install 'xzoo[onnxruntime]'"
-        return None
+        return missing_extra(self.name, ("onnx", "onnxruntime"), device)
 
     def load(self, module: nn.Module, images_BCHW: Tensor, device: Device) -> Loaded:
         """Return a session of any batch size, in float32 also where bfloat16 is asked for: its CPU kernels know no other.

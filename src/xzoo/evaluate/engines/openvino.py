@@ -5,7 +5,6 @@ B = images in a batch, C = channels, H, W = pixels
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import warnings
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from xzoo.errors import UnavailableError
-from xzoo.evaluate.engines.engine import Loaded, filled, in_batches
+from xzoo.evaluate.engines.engine import Loaded, filled, in_batches, missing_extra
 from xzoo.model.fusion import fused
 from xzoo.train.device import Device
 
@@ -30,14 +29,11 @@ class OpenVino:
     """Converts a traced module and compiles it for batches of one size."""
 
     name = "openvino"
+    package = "openvino"
 
     def missing(self, device: Device) -> tuple[str, str] | None:
         """Return that the extra is not installed, or that the device is no CPU."""
-        if device.kind != "cpu":
-            return "it computes on the CPU", "use --device cpu, or the engine eager"
-        if importlib.util.find_spec("openvino") is None:
-            return "the extra openvino is not installed", "pip install 'xzoo[openvino]'"
-        return None
+        return missing_extra(self.name, ("openvino",), device)
 
     def load(self, module: nn.Module, images_BCHW: Tensor, device: Device) -> Loaded:
         """Return the module compiled for as many threads as the device has. Raises UnavailableError where it cannot be converted.

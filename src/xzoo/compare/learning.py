@@ -1,0 +1,116 @@
+"""The heads of frozen cells in training: each epoch noted as the trainer notes its own.
+
+N = images, D = features and a constant 1, O = outputs
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xzoo.compare.bench import Bench
+from xzoo.compare.cell import watched
+from xzoo.compare.progress import Progress
+from xzoo.errors import CellError
+from xzoo.evaluate.predictions import Predictions
+from xzoo.runs.result import EpochRecord
+from xzoo.train import solver
+from xzoo.train.heads import HeadEpoch, HeadTask, train_heads
+from xzoo.train.loop import diverged
+from xzoo.train.objective import probabilities
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a plan asks of all its cells."""
+
+    positive: str | None = None
+    watch_test: bool = False
+
+
+@dataclass(eq=False)
+class Head:
+    """A cell's head in training; `names` are those of its weight and its bias."""
+
+    bench: Bench
+    task: HeadTask
+    names: tuple[str, str]
+    progress: Progress[Tensor]
+    last_OD: Tensor | None = None
+    resting: tuple[bool, bool] = (False, False)
+    is_done: bool = False
+    error: Exception | None = None
+    notes: tuple[str, ...] = ()
+
+
+def train_all(heads: Sequence[Head], asked: Asked) -> None:
+    """Train heads of one kind, all at once, or solve each where their recipe says so."""
+    if heads[0].bench.recipe.head == "solver":
+        for head in heads:
+            try:
+                _solve(head, asked)
+            except CellError as error:
+                head.error = error
+        return
+    began = time.perf_counter()
+    for epoch, found in enumerate(train_heads([head.task for head in heads])):
+        share = (time.perf_counter() - began) / len(heads)
+        for head, after in zip(heads, found, strict=True):
+            if not head.is_done:
+                _note(head, epoch, after, share, asked)
+        began = time.perf_counter()
+
+
+def _solve(head: Head, asked: Asked) -> None:
+    """Find a head by the solver: of its path the solution that is best on validation becomes its only epoch."""
+    began = time.perf_counter()
+    task, recipe = head.task, head.bench.recipe
+    solver.check(recipe)
+    train_ND = task.inputs_ND[torch.from_numpy(task.train_N).to(task.inputs_ND.device), :-1].cpu().numpy()
+    labels_N = task.labels_N[task.train_N]
+    best: tuple[tuple[float, float], Tensor, float] | None = None
+    for one in solver.solve(train_ND, labels_N, recipe, task.num_classes):
+        weights_OD = torch.from_numpy(np.c_[one.weights_OD, one.bias_O]).to(task.inputs_ND)
+        seen = _looked(head, "val", weights_OD)
+        if best is None or (seen.accuracy, -seen.loss) > best[0]:
+            best = ((seen.accuracy, -seen.loss), weights_OD, one.strength)
+    assert best is not None
+    learnt = _looked(head, "train", best[1])
+    head.notes = (f"solver: inverse penalty {best[2]:g}, the best on validation of {len(solver.PATH)}",)
+    _note(head, 0, HeadEpoch(best[1], learnt.loss, learnt.accuracy, 0.0, (False, False)), time.perf_counter() - began, asked)
+
+
+def _note(head: Head, epoch: int, after: HeadEpoch, seconds: float, asked: Asked) -> None:
+    """Add an epoch to a head's curves, keep its weights where they are the best, and end it where it should stop."""
+    if not math.isfinite(after.loss):
+        head.is_done, head.error = True, diverged(after.loss, epoch)
+        return
+    found = {split: _looked(head, split, after.weights_OD) for split in (("val", "test") if asked.watch_test else ("val",))}
+    record = EpochRecord(
+        epoch=epoch,
+        learning_rate=after.learning_rate,
+        train_loss=after.loss,
+        train_accuracy=after.accuracy,
+        seconds=seconds,
+        stages_learning=(),
+        **watched(found),
+    )
+    head.progress.add(record, lambda: after.weights_OD)
+    head.last_OD, head.resting = after.weights_OD, after.resting
+    head.is_done = head.progress.is_over
+
+
+def _looked(head: Head, split: str, weights_OD: Tensor) -> Predictions:
+    began = time.perf_counter()
+    places_N = getattr(head.bench.split, split)
+    inputs_ND = head.task.inputs_ND[torch.from_numpy(places_N).to(head.task.inputs_ND.device)]
+    rows_NK = probabilities(inputs_ND @ weights_OD.T).cpu().numpy()
+    found = Predictions(rows_NK, head.task.labels_N[places_N], time.perf_counter() - began)
+    head.bench.spent[split] += found.seconds  # type: ignore[assignment]
+    return found
