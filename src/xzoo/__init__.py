@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from xzoo.zoo.spec import Auxiliary as Auxiliary
     from xzoo.zoo.spec import Backbone as Backbone
     from xzoo.zoo.spec import Choice as Choice
+    from xzoo.zoo.spec import ExpectedFailure as ExpectedFailure
     from xzoo.zoo.spec import Family as Family
     from xzoo.zoo.spec import Preprocess as Preprocess
     from xzoo.zoo.spec import ReplaceConv as ReplaceConv
@@ -38,6 +39,7 @@ _HOMES = {
     "Backbone": "xzoo.zoo.spec",
     "Benchmark": "xzoo.compare.timings",
     "Choice": "xzoo.zoo.spec",
+    "ExpectedFailure": "xzoo.zoo.spec",
     "Family": "xzoo.zoo.spec",
     "Outcome": "xzoo.compare.outcome",
     "Preprocess": "xzoo.zoo.spec",

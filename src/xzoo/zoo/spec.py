@@ -133,6 +133,18 @@ class Auxiliary:
     weight: float
 
 
+@dataclass(frozen=True)
+class ExpectedFailure:
+    """A check of the conformance kit that a backbone fails through no fault of its plugin.
+
+    `check` is the check's name, `reason` one sentence, `link` the address where the project behind the network discusses it.
+    """
+
+    check: str
+    reason: str
+    link: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Backbone:
     """A network that can be given a new head and trained from what it already knows.
@@ -142,6 +154,7 @@ class Backbone:
     module. `leave_out` lists checkpoint keys (prefixes) not to load, `rename` pairs of a regular expression and its replacement.
     `preprocess` belongs to random weights; published ones carry their own. `fixed_size` says that no other input size works,
     `min_size` the smallest side in pixels. `params` and `gmacs` are published figures (GMACs: 10^9 multiply-accumulates).
+    `expected_failures` names the checks of `xzoo plugins check` that it is known to fail.
     """
 
     name: str
@@ -161,6 +174,7 @@ class Backbone:
     licence: str = ""
     params: int | None = None
     gmacs: float | None = None
+    expected_failures: Sequence[ExpectedFailure] = ()
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
