@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +17,34 @@ def build() -> Any:
     """Return a small network that counts the images its body sees."""
     from torch import Tensor, nn
 
-    class Counting(nn.Sequential):
+    class Counting(nn.Conv2d):
         def forward(self, images_BCHW: Tensor) -> Tensor:
             global IMAGES_SEEN  # noqa: PLW0603
             IMAGES_SEEN += len(images_BCHW)
-            return super().forward(images_BCHW)  # type: ignore[no-any-return, no-untyped-call]
+            return super().forward(images_BCHW)
 
-    return Counting(
-        nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)
-    )
-
-
-NET = xzoo.Backbone(
-    name="counting",
-    build=build,
-    head=xzoo.ReplaceLinear("5"),
-    stages={"conv": ("0", "1")},
-    preprocess=xzoo.Preprocess(size=32),
-)
+    first = (Counting(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU())
+    return nn.Sequential(*first, nn.Conv2d(8, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
 
 
-def count(freeze: str, runs: Path, data: Any, seeds: int = 3, vary: tuple[str, ...] = ()) -> dict[str, int]:
-    """Return what one comparison of two epochs costs: images through the body, cells computed."""
+def net(name: str) -> xzoo.Backbone:
+    """Return the counting network under a name."""
+    stages = {"conv": ("0", "1"), "last": "3"}
+    return xzoo.Backbone(name=name, build=build, head=xzoo.ReplaceLinear("6"), stages=stages, preprocess=xzoo.Preprocess(size=32))
+
+
+NETS = tuple(net(name) for name in ("counting", "second", "third", "fourth"))
+
+
+def count(
+    freeze: str | Sequence[str],
+    runs: Path,
+    data: Any,
+    seeds: int = 3,
+    vary: tuple[str, ...] = (),
+    nets: Sequence[xzoo.Backbone] = NETS[:1],
+) -> dict[str, int]:
+    """Return what one comparison of two epochs costs: images through the body's first layers, cells computed."""
     from xzoo.compare import api
     from xzoo.compare.experiment import CellEnded
     from xzoo.train.device import choose
@@ -45,10 +52,22 @@ def count(freeze: str, runs: Path, data: Any, seeds: int = 3, vary: tuple[str, .
     global IMAGES_SEEN  # noqa: PLW0603
     IMAGES_SEEN = 0
     recipe = {"epochs": 2, "batch_size": 8, "precision": "fp32"}
-    plan = api.make_plan([NET], data, freeze=[freeze], seeds=seeds, recipe=recipe, vary=vary, latency=False)
+    strategies = [freeze] if isinstance(freeze, str) else list(freeze)
+    plan = api.make_plan(list(nets), data, freeze=strategies, seeds=seeds, recipe=recipe, vary=vary, latency=False)
     events = list(api.carry_out(plan, runs, choose("cpu", "fp32")))
     computed = sum(isinstance(event, CellEnded) and not event.was_kept for event in events)
-    return {"decodes": plan.pack.num_decoded, "images through the body": IMAGES_SEEN, "cells computed": computed}
+    return {
+        "decodes": plan.pack.num_decoded,
+        "images through the body": IMAGES_SEEN,
+        "cells computed": computed,
+        "compilations": compilations(),
+    }
+
+
+def compilations() -> int:
+    """Return how many graphs torch has compiled in this process."""
+    dynamo = sys.modules.get("torch._dynamo.utils")
+    return int(dynamo.counters["stats"]["unique_graphs"]) if dynamo else 0
 
 
 def expected(num_images: int, num_train: int, num_val: int, num_steps_preflight: int) -> dict[str, dict[str, int]]:
@@ -56,17 +75,37 @@ def expected(num_images: int, num_train: int, num_val: int, num_steps_preflight:
 
     One image per classifier built, to observe the order of its modules, and one for GMACs; a frozen body sees every image once,
     however many heads learn from it, but for one that an engine is chosen by and two that try it. Fine-tuning: per seed two
-    epochs of train and val, every split once, the preflight.
+    epochs of train and val, every split once, the preflight. `last:1`: what lies below the last stage sees every image once for
+    all seeds. Nothing is compiled.
     """
-    tuned = 3 * (2 * (num_train + num_val) + num_images + num_steps_preflight)
-    trial = 2
-    nothing = {"decodes": 0, "images through the body": 0, "cells computed": 0}
+    epochs, built, operations, choice, trial = 2, 1, 1, 1, 2
+    tuned = epochs * (num_train + num_val) + num_images + num_steps_preflight + built
+    frozen = num_images + built + operations + choice + trial
+    # A cut is tried in eval mode on 3 images whole and in halves, 2 beside each other and 1 alone, in train mode on 2 whole and
+    # in halves; 2 tell which tensors have a row per image, and 2 how large a row is.
+    cut = 3 + 3 + 2 + 1 + 2 + 2 + 2 + 2
+    nothing = {"decodes": 0, "images through the body": 0, "cells computed": 0, "compilations": 0}
     return {
-        "frozen, first": {"decodes": num_images, "images through the body": num_images + 1 + 1 + 1 + trial, "cells computed": 3},
+        "frozen, first": {**nothing, "decodes": num_images, "images through the body": frozen, "cells computed": 3},
         "frozen, again": nothing,
-        "frozen, 52 heads later": {**nothing, "images through the body": 1 + 1 + 1 + trial, "cells computed": 52},
-        "finetune, first": {"decodes": 0, "images through the body": tuned + 3 + 1, "cells computed": 3},
+        "frozen, 52 heads later": {
+            **nothing,
+            "images through the body": built + operations + choice + trial,
+            "cells computed": 52,
+        },
+        "finetune, first": {**nothing, "images through the body": 3 * tuned + operations, "cells computed": 3},
         "finetune, again": nothing,
+        "last:1": {
+            **nothing,
+            "images through the body": num_images + operations + 3 * (built + cut + num_steps_preflight),
+            "cells computed": 3,
+        },
+        "4 backbones, frozen and finetune": {
+            **nothing,
+            "decodes": num_images,
+            "images through the body": 4 * (frozen + 3 * tuned),
+            "cells computed": 24,
+        },
     }
 
 
@@ -79,6 +118,9 @@ def main() -> int:
         found = {f"frozen, {when}": count("frozen", runs, data) for when in ("first", "again")}
         found["frozen, 52 heads later"] = count("frozen", runs, data, seeds=4, vary=(rates,))
         found |= {f"finetune, {when}": count("finetune", runs, data) for when in ("first", "again")}
+        found["last:1"] = count("last:1", runs, data)
+        os.environ["XZOO_CACHE"] = f"{folder}/another"
+        found["4 backbones, frozen and finetune"] = count(["frozen", "finetune"], Path(folder) / "others", data, nets=NETS)
     wanted = expected(64, 32, 16, 2)
     print(json.dumps(found, indent=1))
     if found != wanted:
