@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--freeze", choices=["frozen", "finetune"], default="frozen")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--seed", type=int, default=0)
     print(json.dumps(trained(parser.parse_args())))
 
@@ -43,7 +44,9 @@ def trained(asked: argparse.Namespace) -> dict[str, Any]:
         def after_train(self) -> None:
             spent.append(time.perf_counter() - self.began)
 
-    loaders = ImageDataLoaders.from_folder(asked.data, train="train", valid="val", item_tfms=Resize(224), bs=32, num_workers=0)
+    loaders = ImageDataLoaders.from_folder(
+        asked.data, train="train", valid="val", item_tfms=Resize(asked.size), bs=32, num_workers=0
+    )
     learner = vision_learner(loaders, getattr(models, asked.backbone), pretrained=False, metrics=accuracy, cbs=[Timed()])
     if asked.start:
         network = getattr(models, asked.backbone)(weights=None)

@@ -49,6 +49,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--cache-features", action="store_true")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
@@ -57,7 +58,7 @@ def parse() -> argparse.Namespace:
 
 def load(asked: argparse.Namespace) -> dict[str, Loader]:
     """Return the loaders of train and val."""
-    steps = [transforms.Resize((224, 224)), transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
+    steps = [transforms.Resize((asked.size, asked.size)), transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
     sets = {name: datasets.ImageFolder(f"{asked.data}/{name}", transforms.Compose(steps)) for name in ("train", "val")}
     return {
         name: DataLoader(one, asked.batch_size, shuffle=name == "train", num_workers=asked.workers) for name, one in sets.items()

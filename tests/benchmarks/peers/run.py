@@ -52,6 +52,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--backbone", default="resnet18")
     parser.add_argument("--images", default="1600,400", metavar="TRAIN,VAL")
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--size", type=int, default=224, help="pixels of a side")
+    parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--turns", type=int, default=1)
     parser.add_argument("--notebook-epochs", type=int, help="fewer epochs for the notebook: a trial, never a headline")
     parser.add_argument("--without", default="", metavar="SIDE,...", help="sides to leave out, such as notebook-cached,xzoo-fp32")
@@ -72,7 +74,7 @@ def trained(asked: argparse.Namespace, place: Path) -> dict[str, list[Took]]:
     start = stage.weights(sys.executable, asked.backbone, place)
     freeze = "finetune" if asked.scenario == "finetune" else "frozen"
     data = stage.images(asked.data, sizes, place / asked.data.resolve().name)
-    job = Job(data, start, asked.backbone, freeze, asked.epochs, sizes[0], place)
+    job = Job(data, start, asked.backbone, freeze, asked.epochs, sizes[0], place, size=asked.size, lr=asked.lr)
     chosen = sides_of(asked, job)
     turns: dict[str, list[Took]] = {name: [] for name in chosen}
     for number in range(asked.turns):

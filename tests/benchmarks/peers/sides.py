@@ -37,12 +37,15 @@ class Job:
     num_train: int
     place: Path
     seed: int = 0
+    size: int = 224
+    lr: float = 1e-3
 
 
 def peer(script: str, job: Job, python: str, *more: str, epochs: int | None = None) -> Took:
     """Run a peer's script, which prints its own answer."""
     command = [python, str(HERE / script), str(job.data), "--backbone", job.backbone, "--freeze", job.freeze]
-    command += ["--start", str(job.start), "--epochs", str(epochs or job.epochs), "--seed", str(job.seed), *more]
+    command += ["--start", str(job.start), "--epochs", str(epochs or job.epochs), "--seed", str(job.seed)]
+    command += ["--size", str(job.size), "--lr", str(job.lr), *more]
     seconds, answer = timed(command)
     return Took(seconds, answer["val_accuracy"], answer["images_per_second"], answer)
 
@@ -52,6 +55,7 @@ def xzoo(job: Job, program: str, cache: Path | None = None, *more: str) -> Took:
     with tempfile.TemporaryDirectory(dir=job.place) as fresh:
         command = [program, "compare", f"{job.backbone}@random", "--data", str(job.data), "--freeze", job.freeze]
         command += ["--seeds", "1", "--epochs", str(job.epochs), "--no-latency", "--runs", f"{fresh}/runs"]
+        command += ["--set", f"size={job.size}", "--set", f"lr={job.lr}"]
         seconds, answer = timed([*command, "--format", "json", *more], {"XZOO_CACHE": str(cache or f"{fresh}/cache")})
     [cell] = answer["cells"]
     return Took(seconds, cell["val"]["accuracy"]["value"], _rate(job, cell["epochs"], cell["seconds"]["train"]), {"cell": cell})
@@ -59,9 +63,9 @@ def xzoo(job: Job, program: str, cache: Path | None = None, *more: str) -> Took:
 
 SEEDED = """
 import json, sys, xzoo
-name, data, freeze, seed, epochs, runs = sys.argv[1:7]
+name, data, freeze, seed, recipe, runs = sys.argv[1:7]
 outcome = xzoo.compare(
-    [name], data, freeze=[freeze], seeds=[int(seed)], recipe={"epochs": int(epochs)}, runs=runs, latency=False
+    [name], data, freeze=[freeze], seeds=[int(seed)], recipe=json.loads(recipe), runs=runs, latency=False
 )
 [cell] = outcome.cells
 print(json.dumps({"train": cell.seconds.train, "epochs": cell.epochs, "val_accuracy": cell.val.accuracy.value}))
@@ -71,7 +75,8 @@ print(json.dumps({"train": cell.seconds.train, "epochs": cell.epochs, "val_accur
 def seeded(job: Job, python: str) -> Took:
     """Run `xzoo.compare` in a process of its own with the job's seed alone, which the command line cannot be asked for."""
     with tempfile.TemporaryDirectory(dir=job.place) as fresh:
-        command = [python, "-c", SEEDED, f"{job.backbone}@random", str(job.data), job.freeze, str(job.seed), str(job.epochs)]
+        recipe = json.dumps({"epochs": job.epochs, "size": job.size, "lr": job.lr})
+        command = [python, "-c", SEEDED, f"{job.backbone}@random", str(job.data), job.freeze, str(job.seed), recipe]
         seconds, answer = timed([*command, f"{fresh}/runs"], {"XZOO_CACHE": f"{fresh}/cache"})
     return Took(seconds, answer["val_accuracy"], _rate(job, answer["epochs"], answer["train"]), answer)
 
