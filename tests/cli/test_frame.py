@@ -175,21 +175,18 @@ def test_a_reader_that_leaves_ends_quietly(process: Run) -> None:
     assert (exit_code, err) == (141, "")
 
 
-def heard() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.parametrize(
     ("number", "exit_code", "word"), [(signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "interrupted")]
 )
 def test_signals_end_with_their_own_code(tmp_path: Path, number: int, exit_code: int, word: str) -> None:
     (tmp_path / "slow.py").write_text("import time\nprint('started', flush=True)\ntime.sleep(60)\n")
-    code = "import sys; from xzoo.cli import main; sys.exit(main())"
+    # Whatever a shell starts in the background inherits a SIGINT that is ignored.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heard}; import sys; from xzoo.cli import main; sys.exit(main())"
     words = [sys.executable, "-c", code, "info", f"{tmp_path}/slow.py:net"]
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join(place for place in sys.path if place)}
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    # Whatever a shell starts in the background inherits a SIGINT that is ignored.
-    with subprocess.Popen(words, env=variables, preexec_fn=heard, **pipes) as process:
+    with subprocess.Popen(words, env=variables, **pipes) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "started\n"
         time.sleep(0.05)
