@@ -14,7 +14,7 @@ TRAINING = (
     "--split-seed --watch-test"
 )
 WORDS = {
-    "xzoo": "--debug --version",
+    "xzoo": "--debug --no-plugin --version",
     "list": "PATTERN --format",
     "info": "NAMES... --format",
     "compare": f"NAMES... {TRAINING} --freeze --seeds --train-size --vary",
@@ -28,6 +28,7 @@ WORDS = {
     "weights fetch": "NAMES... --format",
     "weights where": "NAMES... --format",
     "weights verify": "NAMES... --format",
+    "plugins": "--format --strict",
 }
 """Every command with its arguments, in capitals, and its options."""
 

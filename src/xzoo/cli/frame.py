@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, TextIO, TypeVar
 
@@ -15,6 +15,7 @@ from click.exceptions import Exit, NoArgsIsHelpError
 
 import xzoo
 from xzoo.cli import ending
+from xzoo.errors import UsageError
 
 COMMANDS = {
     "list": "Show the backbones that are installed.",
@@ -25,9 +26,11 @@ COMMANDS = {
     "predict": "Predict images with a backbone that was trained.",
     "runs": "Show runs, and what differs between two.",
     "weights": "Fetch, find and verify published weights.",
+    "plugins": "Show how the installed plugins fare.",
 }
 """Every command, in the order of its help; each is `command` in the module of its name."""
 
+NO_PLUGIN, NO_PLUGINS = "--no-plugin", "XZOO_NO_PLUGINS"
 _JSON = "json"
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -48,7 +51,7 @@ class Commands(click.RichGroup):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Import the command that the first word names."""
         if args[0] not in COMMANDS:
-            from xzoo.zoo.registry import did_you_mean
+            from xzoo.zoo.wording import did_you_mean
 
             hint = did_you_mean(args[0], COMMANDS)
             raise click.UsageError(f"there is no command {args[0]!r}. {hint}Commands: {', '.join(COMMANDS)}", ctx)
@@ -58,6 +61,9 @@ class Commands(click.RichGroup):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(xzoo.__version__, prog_name="xzoo")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of what goes wrong (also XZOO_DEBUG=1).")
+@click.option(
+    NO_PLUGIN, multiple=True, metavar="NAME", expose_value=False, help="Leave out this plugin or distribution. Repeatable."
+)
 def group() -> None:
     """Which pretrained backbone, trained how, should I use on my images?"""
 
@@ -87,13 +93,14 @@ def emit(value: Any, form: str, text: Callable[[], str]) -> None:
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; every way of ending is told once, on the right stream."""
     words, debug = _without_debug(list(sys.argv[1:] if argv is None else argv))
+    words, left_out = _without_plugins(words)
     if "_XZOO_COMPLETE" in os.environ:
         group.main(words, prog_name="xzoo")
     stdout, wants_json = sys.stdout, _wants_json(words)
     # What a plugin or a library prints must not stand beside the one JSON object.
     aside = contextlib.redirect_stdout(sys.stderr) if wants_json else contextlib.nullcontext()
     try:
-        with ending.terminable(), aside:
+        with ending.terminable(), aside, _leaving_out(left_out):
             code = _invoke(words, stdout)
             sys.stdout.flush()
             return code
@@ -118,6 +125,38 @@ def _without_debug(words: list[str]) -> tuple[list[str], bool]:
     end = words.index("--") if "--" in words else len(words)
     kept = [word for word in words[:end] if word != "--debug"]
     return kept + words[end:], len(kept) < end or os.environ.get("XZOO_DEBUG", "") not in {"", "0"}
+
+
+def _without_plugins(words: list[str]) -> tuple[list[str], list[str]]:
+    """Take every `--no-plugin NAME` out, wherever it stands before a `--`."""
+    kept: list[str] = []
+    left_out: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            return [*kept, word, *rest], left_out
+        option, equals, name = word.partition("=")
+        if option != NO_PLUGIN:
+            kept.append(word)
+        else:
+            left_out.append(name if equals else next(rest, ""))
+    return kept, left_out
+
+
+@contextlib.contextmanager
+def _leaving_out(names: list[str]) -> Iterator[None]:
+    """Add names to XZOO_NO_PLUGINS for as long as the command runs: processes that it starts leave them out too."""
+    if any(not name or name.startswith("-") for name in names):
+        raise UsageError(f"{NO_PLUGIN} names no plugin", "name a plugin or a distribution behind it; `xzoo plugins` shows all")
+    before = os.environ.get(NO_PLUGINS)
+    if names:
+        os.environ[NO_PLUGINS] = ",".join([*([before] if before else []), *names])
+    try:
+        yield
+    finally:
+        if names:
+            os.environ.pop(NO_PLUGINS)
+            os.environ.update({NO_PLUGINS: before} if before is not None else {})
 
 
 def _wants_json(words: list[str]) -> bool:

@@ -18,6 +18,7 @@ from xzoo.compare.plan import Plan
 from xzoo.compare.together import Begun, Item, compute_together, groups
 from xzoo.errors import CellError, PluginError, StorageError, UsageError, XzooError
 from xzoo.model import fetch, weights
+from xzoo.model.facts import built
 from xzoo.model.heads import seeded
 from xzoo.runs.result import Cell, CellResult, EpochRecord
 from xzoo.runs.store import RunFolder
@@ -81,7 +82,7 @@ def prepare(choice: Choice) -> Prepared:
     """Return a backbone built and loaded. Raises PluginError and WeightsError."""
     number = choice.start.number if isinstance(choice.start, RandomStart) else 0
     with seeded(number, "start"):
-        network = choice.backbone.build()
+        network = built(choice.backbone)
     loaded = weights.load(network, choice)
     tensors = tensors_key(network, choice.backbone.head.path)
     return Prepared(choice, network, loaded, tensors, hashlib.sha256(f"{identity(choice)}\n{tensors}".encode()).hexdigest())

@@ -25,8 +25,9 @@ from xzoo.runs.store import RunFolder
 from xzoo.train.device import choose
 from xzoo.train.recipe import make as make_recipe
 from xzoo.zoo.names import Reference
-from xzoo.zoo.registry import Registry, did_you_mean, start_of
+from xzoo.zoo.registry import Registry, start_of
 from xzoo.zoo.spec import Backbone, Choice, Preprocess
+from xzoo.zoo.wording import did_you_mean
 
 What = str | os.PathLike[str] | Recommendation | None
 RUNS = "xzoo-runs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from xzoo.model.cost import count_params, gmacs
 from xzoo.model.fetch import published_path
 from xzoo.model.ownership import HEAD, own_tensors
 from xzoo.zoo.spec import Backbone, Choice, Weights
+from xzoo.zoo.wording import shown
 
 
 @dataclass(frozen=True)
@@ -85,19 +87,26 @@ def describe(choice: Choice) -> Facts:
 
 def skeleton(backbone: Backbone) -> nn.Module:
     """Return the network on torch's meta device, or, where its making needs values, with them. Raises PluginError."""
+    with contextlib.suppress(Exception), torch.device("meta"):
+        return built(backbone)
     try:
-        with torch.device("meta"):
-            return backbone.build()
-    except Exception:
-        pass
-    try:
-        return backbone.build()
+        return built(backbone)
     except XzooError:
         raise
     except Exception as error:
         raise PluginError(
             f"{backbone.name} cannot be built: {type(error).__name__}: {error}", "repair its build(), or ask its author"
         ) from error
+
+
+def built(backbone: Backbone) -> nn.Module:
+    """Return what the backbone's `build()` returns. Raises PluginError where that is no module."""
+    network: object = backbone.build()
+    if not isinstance(network, nn.Module):
+        raise PluginError(
+            f"build() of {backbone.name} returns {shown(network)}, not a torch.nn.Module", "return the network from build()"
+        )
+    return network
 
 
 def _params_by_owner(module: nn.Module, backbone: Backbone) -> Mapping[str, int]:

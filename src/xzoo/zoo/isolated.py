@@ -24,8 +24,9 @@ def serve(descriptor: int) -> None:
     _take_limits(asked["memory"])
     # What a plugin replaces or closes later is taken now: the channel, the process that may answer, and the way out.
     own, leave = os.getpid(), os._exit
-    faulthandler.enable(os.dup(2))
-    tell = _teller(descriptor)
+    stderr = os.dup(2)
+    faulthandler.enable(stderr)
+    tell = _teller(descriptor, lambda: faulthandler.dump_traceback_later(0.9 * asked["seconds"], file=stderr))
     module, _, name = asked["task"].partition(":")
     try:
         getattr(import_module(module), name)(asked["request"], lambda value: tell("answer", value))
@@ -42,7 +43,8 @@ def serve(descriptor: int) -> None:
     leave(0)
 
 
-def _teller(descriptor: int) -> Callable[[str, Any], None]:
+def _teller(descriptor: int, renew: Callable[[], None]) -> Callable[[str, Any], None]:
+    renew()
     own, process, write, leave, encode = os.getpid(), os.getpid, os.write, os._exit, json.dumps
 
     def tell(kind: str, value: Any) -> None:
@@ -52,6 +54,7 @@ def _teller(descriptor: int) -> Callable[[str, Any], None]:
         data = encode([kind, value]).encode() + b"\n"
         while data:
             data = data[write(descriptor, data) :]
+        renew()
 
     return tell
 

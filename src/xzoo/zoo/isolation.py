@@ -13,6 +13,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -40,14 +41,21 @@ class Limits:
     memory_mb: int = 2_000
 
 
+LIMITS = Limits()
+
+
 @dataclass(frozen=True)
 class Ending:
-    """What an isolated process said and how it ended: no `fault` where its task returned; of what it printed, the end."""
+    """What an isolated process said and how it ended: no `fault` where its task returned; of what it printed, the end.
+
+    `num_left` counts the processes that it had started and that were still running, where the system tells.
+    """
 
     answers: tuple[Any, ...]
     fault: str
     output: str
     seconds: float
+    num_left: int
 
 
 @dataclass
@@ -85,14 +93,16 @@ class _Heard:
 def run(
     task: str,
     request: Any,
-    limits: Limits = Limits(),
+    limits: Limits = LIMITS,
     on_answer: Callable[[Any], object] | None = None,
     variables: Mapping[str, str] | None = None,
+    stop: threading.Event | None = None,
 ) -> Ending:
     """Run `task`, a function written `package.module:name`, in a process of its own, and return how that went.
 
     The function is called with `request` and with `tell`; what goes either way is plain values that JSON can hold. Every
     `tell(value)` becomes an answer, handed to `on_answer` when it comes, and renews the time. `variables` join the environment.
+    Another thread may set `stop` to end it early. The line at which its time is nearly over is the last that it prints.
     """
     token = uuid.uuid4().hex
     began = time.monotonic()
@@ -105,12 +115,13 @@ def run(
     finally:
         os.close(writing)
     try:
-        heard = _listen(process, reading, limits, on_answer or (lambda _: None))
+        heard = _listen(process, reading, limits, on_answer or (lambda _: None), stop or threading.Event())
     finally:
         os.close(reading)
-        _end(process, token)
+        num_left = _end(process, token)
     fault = heard.fault or ("" if heard.done else _how_it_ended(process.returncode, limits))
-    return Ending(tuple(heard.answers), fault, plain(heard.output.decode(errors="replace")), time.monotonic() - began)
+    output = plain(heard.output.decode(errors="replace"))
+    return Ending(tuple(heard.answers), fault, output, time.monotonic() - began, num_left)
 
 
 def _started(task: str, request: Any, limits: Limits, writing: int, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -125,13 +136,19 @@ def _started(task: str, request: Any, limits: Limits, writing: int, variables: M
         start_new_session=True,
     )
     assert process.stdin is not None
-    asked = {"task": task, "request": request, "memory": limits.memory_mb * 10**6}
+    asked = {"task": task, "request": request, "memory": limits.memory_mb * 10**6, "seconds": limits.seconds}
     with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
         stdin.write(json.dumps(asked).encode())
     return process
 
 
-def _listen(process: subprocess.Popen[bytes], reading: int, limits: Limits, on_answer: Callable[[Any], object]) -> _Heard:
+def _listen(
+    process: subprocess.Popen[bytes],
+    reading: int,
+    limits: Limits,
+    on_answer: Callable[[Any], object],
+    stop: threading.Event,
+) -> _Heard:
     """Read what the process says until it has ended, its time is over, or it says what it must not."""
     heard = _Heard()
     assert process.stdout is not None
@@ -151,6 +168,7 @@ def _listen(process: subprocess.Popen[bytes], reading: int, limits: Limits, on_a
             is_over = heard.done or process.poll() is not None
             if not is_over and time.monotonic() - heard.last > limits.seconds:
                 heard.fault = f"took longer than {limits.seconds:g} s"
+            heard.fault = heard.fault or ("was stopped" if stop.is_set() else "")
     return heard
 
 
@@ -167,8 +185,10 @@ def _hear(ears: selectors.BaseSelector, seconds: float) -> None:
                 ears.unregister(key.fd)
 
 
-def _end(process: subprocess.Popen[bytes], token: str) -> None:
-    """Kill the process with all that it has started, also what has left its group."""
+def _end(process: subprocess.Popen[bytes], token: str) -> int:
+    """Kill the process with all that it has started, also what has left its group; return how many of these there were."""
+    marker = f"{TOKEN}={token}".encode()
+    num_left = sum(number != process.pid for number in _marked(marker))
     # The kernel kills a group at once: none of its members can start another meanwhile.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -176,19 +196,22 @@ def _end(process: subprocess.Popen[bytes], token: str) -> None:
     assert process.stdout is not None
     process.stdout.close()
     for _ in range(_MOST_HUNTS):
-        if not _kill_the_rest(f"{TOKEN}={token}".encode()):
+        if not (found := _marked(marker)):
             break
+        for number in found:
+            with contextlib.suppress(OSError):
+                os.kill(number, signal.SIGKILL)
         time.sleep(0.01)
+    return num_left
 
 
-def _kill_the_rest(marker: bytes) -> bool:
-    """Kill the processes whose environment holds the marker; whether there was one. Nothing is found where there is no /proc."""
-    found = False
+def _marked(marker: bytes) -> list[int]:
+    """Return the processes whose environment holds the marker; none is found where there is no /proc."""
+    found = []
     for entry in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
             if marker in entry.read_bytes().split(b"\0"):
-                os.kill(int(entry.parent.name), signal.SIGKILL)
-                found = True
+                found.append(int(entry.parent.name))
     return found
 
 

@@ -9,6 +9,7 @@ from xzoo.errors import UsageError
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)*", re.ASCII)
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._\-]*[A-Za-z0-9])?")
+_MOST_LETTERS = 200
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class Reference:
     weights: str = ""
     file: str = ""
     attribute: str = ""
+
+
+def is_name(text: object) -> bool:
+    """Whether a backbone, a family or a distribution can be called so."""
+    return isinstance(text, str) and len(text) <= _MOST_LETTERS and _NAME.fullmatch(text) is not None
 
 
 def parse(text: str) -> Reference:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import sys
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TypeVar
@@ -13,51 +13,73 @@ from typing import TypeVar
 import pluggy
 
 from xzoo.errors import PluginError, UsageError, XzooError
-from xzoo.zoo import hookspecs
+from xzoo.zoo import hookspecs, manners
+from xzoo.zoo.names import is_name
+from xzoo.zoo.offers import Offer
 from xzoo.zoo.spec import Backbone, Family
+from xzoo.zoo.typed import mistyped
+from xzoo.zoo.wording import brief, shown, told
 
 Declared = Backbone | Family
 Answer = TypeVar("Answer")
+NAMES = "use letters, digits, '_', '-' and '.', with '/' after a family"
+MOST_DECLARATIONS, MOST_MEMBERS = 10_000, 100_000
 YOUR_FILE = "(your file)"
 """What stands in the place of a version for a backbone from a file."""
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A name that a distribution offers, and the module (`value`) that declares it."""
-
-    name: str
-    distribution: str
-    version: str
-    value: str
-
-    @property
-    def origin(self) -> str:
-        """The distribution and its version, as messages and results show them."""
-        return f"{self.distribution} {self.version}"
 
 
 def declarations(offer: Offer, own_names: Collection[str]) -> tuple[Declared, ...]:
     """Import the plugin behind `offer`, call its hook and return what it declares, all of it among `own_names`.
 
-    Raises PluginError.
+    What it changes of this process meanwhile is put back. Raises PluginError.
     """
+    with manners.kept():
+        return declared_by(offer, own_names)
+
+
+def declared_by(offer: Offer, own_names: Collection[str]) -> tuple[Declared, ...]:
+    """Do as `declarations` does, and leave this process as the plugin leaves it. Raises PluginError."""
     plugin = guarded(offer, f"import {offer.value}", EntryPoint(offer.name, offer.value, hookspecs.GROUP).load)
     answers = guarded(offer, "answer xzoo_backbones()", lambda: _call_hook(offer, plugin))
     answer = answers[0] if len(answers) == 1 else None
     if not isinstance(answer, Iterable) or isinstance(answer, str):
-        raise _fault(offer, f"returned {_short(repr(answer))} from xzoo_backbones()", "yield Backbone or Family values from it")
-    declared = guarded(offer, "answer xzoo_backbones()", lambda: tuple(answer))
-    for item in declared:
-        if not isinstance(item, Backbone | Family):
-            raise _fault(offer, f"declares {_short(repr(item))}", "yield Backbone or Family values from xzoo_backbones()")
+        raise _fault(offer, f"returned {shown(answer)} from xzoo_backbones()", "yield Backbone or Family values from it")
+    return guarded(offer, "answer xzoo_backbones()", lambda: tuple(_checked(offer, answer, own_names)))
+
+
+def listed(offer: Offer, family: Family) -> tuple[str, ...]:
+    """Return the names that a family lists. Raises PluginError."""
+    names = guarded(offer, "list its names", lambda: tuple(itertools.islice(family.names(), MOST_MEMBERS + 1)))
+    if len(names) > MOST_MEMBERS:
+        raise _fault(offer, f"lists more than {MOST_MEMBERS:,} names", "leave names() empty, and let get() take any name")
+    if wrong := next((name for name in names if not is_name(name)), None):
+        raise _fault(offer, f"lists {shown(wrong)}, which is no name", NAMES)
+    return names
+
+
+def _checked(offer: Offer, answer: Iterable[object], own_names: Collection[str]) -> Iterator[Declared]:
+    """Yield what is declared as it comes, and stop at the first fault: the rest may have no end."""
+    seen: set[str] = set()
+    for item in answer:
+        if not issubclass(type(item), Backbone | Family):
+            raise _fault(offer, f"declares {shown(item)}", "yield Backbone or Family values from xzoo_backbones()")
+        if wrong := mistyped(item):
+            raise _fault(offer, f"declares a {type(item).__name__} whose {wrong}", "see the plugin contract in xzoo's docs")
+        assert isinstance(item, Backbone | Family)
         if item.name not in own_names and item.name.partition("/")[0] not in own_names:
             raise _fault(
                 offer,
-                f"declares {item.name!r}, a name that is not its own",
-                f'add {item.name} to its entry points in the group "{hookspecs.GROUP}", or take the declaration out',
+                f"declares {shown(item.name)}, a name that is not its own",
+                f'add {brief(item.name)} to its entry points in the group "{hookspecs.GROUP}", or take the declaration out',
             )
-    return declared
+        if item.name in seen:
+            raise _fault(offer, f"declares {item.name!r} twice", "declare each name once")
+        seen.add(item.name)
+        if len(seen) > MOST_DECLARATIONS:
+            raise _fault(
+                offer, f"declares more than {MOST_DECLARATIONS:,} backbones", "declare a Family: it makes them when asked"
+            )
+        yield item
 
 
 def guarded(offer: Offer, task: str, call: Callable[[], Answer]) -> Answer:
@@ -73,10 +95,9 @@ def guarded(offer: Offer, task: str, call: Callable[[], Answer]) -> Answer:
     except XzooError:
         raise
     except BaseException as error:
-        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise _fault(
             offer,
-            f"cannot {task}: {_short(what)}",
+            f"cannot {task}: {told(error)}",
             "correct the file, then run the same command again"
             if offer.version == YOUR_FILE
             else f"upgrade, repair or uninstall {offer.distribution}; other backbones are not affected",
@@ -87,7 +108,7 @@ def misnamed(offer: Offer, wanted: str, got: object) -> PluginError:
     """Return the error for a plugin that was asked for one name and declared another."""
     return _fault(
         offer,
-        f"does not declare {wanted!r} but {_short(str(got))}",
+        f"does not declare {wanted!r} but {brief(str(got))}",
         f"its author must declare {wanted!r}, or rename the entry point",
     )
 
@@ -112,7 +133,7 @@ def from_file(file: str, attribute: str) -> Backbone:
     made = guarded(offer, f"call {attribute}()", found) if callable(found) else found
     if not isinstance(made, Backbone):
         raise PluginError(
-            f"{attribute!r} in {file} is {_short(repr(made))}, no Backbone",
+            f"{attribute!r} in {file} is {shown(made)}, no Backbone",
             "make it an xzoo.Backbone, or a function that returns one",
         )
     return made
@@ -151,8 +172,3 @@ def _import_file(path: Path) -> object:
 
 def _fault(offer: Offer, what: str, remedy: str) -> PluginError:
     return PluginError(f"the plugin {offer.name!r} of {offer.origin} {what}", remedy)
-
-
-def _short(text: str, limit: int = 200) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= limit else f"{line[: limit - 3]}..."

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib.metadata
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xzoo.errors import PluginError, UsageError
+from xzoo.errors import PluginError, UsageError, XzooError
 from xzoo.zoo import plugin
-from xzoo.zoo.hookspecs import GROUP
 from xzoo.zoo.names import Reference, parse
-from xzoo.zoo.plugin import Declared, Offer
+from xzoo.zoo.offers import Offer, normal, read_installed
+from xzoo.zoo.plugin import Declared
 from xzoo.zoo.spec import Backbone, Choice, Family, FileStart, RandomStart, Start
+from xzoo.zoo.wording import did_you_mean
 
 _RANDOM = re.compile(r"random(?::(\d+))?")
 _FILE_ENDINGS = (".safetensors", ".pth", ".pt")
@@ -22,21 +21,20 @@ _FILE_ENDINGS = (".safetensors", ".pth", ".pt")
 
 @dataclass(frozen=True)
 class Registry:
-    """What is installed, as offers in the order of their names."""
+    """What is installed, as offers in the order of their names.
+
+    `misfits` are entries that nobody can ask for, each with its fault; `left_out` those that XZOO_PLUGINS or --no-plugin hides.
+    """
 
     offers: tuple[Offer, ...]
+    misfits: tuple[Offer, ...] = ()
+    left_out: tuple[Offer, ...] = ()
 
     @classmethod
     def installed(cls) -> Registry:
-        """Read the metadata of every distribution on `sys.path`; no plugin is imported."""
-        found: dict[str, tuple[Offer, ...]] = {}
-        for distribution in importlib.metadata.distributions():
-            if offers := _offers(distribution):
-                # An editable install and its source folder are one distribution twice; the first on the path is imported.
-                found.setdefault(_normal(offers[0].distribution), offers)
-        return cls(
-            tuple(sorted((offer for offers in found.values() for offer in offers), key=lambda offer: (offer.name, offer.origin)))
-        )
+        """Read the metadata of every distribution on `sys.path`; no plugin is imported. Raises as `read_installed` does."""
+        found = read_installed()
+        return cls(found.offers, found.misfits, found.left_out)
 
     def names(self) -> tuple[str, ...]:
         """Return the names on offer, each once: of single backbones, and of families."""
@@ -49,7 +47,7 @@ class Registry:
     def members(self, offer: Offer) -> tuple[str, ...]:
         """Return the full names behind an offer, a family's from the table that it ships. Raises PluginError."""
         names: list[str] = []
-        for item in plugin.declarations(offer, self._own_names(offer)):
+        for item in plugin.declarations(offer, self.own_names(offer)):
             if isinstance(item, Family) and item.name == offer.name:
                 names += [f"{item.name}/{member}" for member in _listed(offer, item)]
             elif isinstance(item, Backbone) and offer.name in (item.name, item.name.partition("/")[0]):
@@ -71,51 +69,53 @@ class Registry:
             start = start_of(backbone, reference.weights)
             return Choice(backbone, start, origin=reference.file, name=backbone.name, reference=reference)
         offer = self._offer(reference)
-        backbone = _pick(offer, plugin.declarations(offer, self._own_names(offer)), reference.name)
+        backbone = _pick(offer, plugin.declarations(offer, self.own_names(offer)), reference.name)
         name = f"{reference.distribution}:{backbone.name}" if reference.distribution else backbone.name
         start = start_of(backbone, reference.weights)
         return Choice(backbone, start, origin=offer.origin, name=name, reference=reference)
 
-    def _own_names(self, offer: Offer) -> set[str]:
-        return {other.name for other in self.offers if other.distribution == offer.distribution}
+    def own_names(self, offer: Offer) -> set[str]:
+        """Return the names that the distribution behind an offer may declare: those of its entry points, also where they are left out."""
+        every = (*self.offers, *self.left_out)
+        return {other.name for other in every if other.distribution == offer.distribution}
 
     def _offer(self, reference: Reference) -> Offer:
         family = reference.name.partition("/")[0]
-        exact = [offer for offer in self.offers if offer.name == reference.name]
-        offers = exact or [offer for offer in self.offers if offer.name == family]
+        offers = [offer for offer in self.offers if offer.name == reference.name] or list(self.family_offers(family))
         if reference.distribution:
-            chosen = [offer for offer in offers if _normal(offer.distribution) == _normal(reference.distribution)]
-            if offers and not chosen:
+            chosen = [offer for offer in offers if normal(offer.distribution) == normal(reference.distribution)]
+            if offers and not chosen and not any(offer.is_called(reference.distribution) for offer in self.left_out):
                 raise UsageError(
                     f"{reference.distribution!r} does not offer {reference.name!r}", f"it is offered by {_owners(offers)}"
                 )
             offers = chosen
         if not offers:
-            raise UsageError(
-                f"there is no backbone {reference.name!r}", f"{did_you_mean(reference.name, self.names())}`xzoo list` shows all"
-            )
+            raise self._missing(reference.name, family)
         if len(offers) > 1:
-            first = offers[0].distribution
-            raise UsageError(
-                f"{reference.name!r} is offered by {_owners(offers)}",
-                f"uninstall one, or ask for {first}:{reference.name}",
-            )
+            raise clash(reference.name, offers)
         return offers[0]
 
+    def _missing(self, name: str, family: str) -> XzooError:
+        for misfit in self.misfits:
+            if misfit.name in (name, family):
+                return PluginError(f"{misfit.origin} {misfit.fault}", f"upgrade, repair or uninstall {misfit.distribution}")
+        for hidden in self.left_out:
+            if hidden.name in (name, family):
+                return UsageError(
+                    f"{name!r} of {hidden.origin} is left out here", "look at XZOO_PLUGINS, XZOO_NO_PLUGINS and --no-plugin"
+                )
+        return UsageError(f"there is no backbone {name!r}", f"{did_you_mean(name, self.names())}`xzoo list` shows all")
 
-def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """Return the beginning of a remedy that names the nearest words, or nothing when none is near."""
-    near = difflib.get_close_matches(word, list(words), n=3)
-    return f"did you mean {' or '.join(near)}? " if near else ""
 
-
-def _offers(distribution: importlib.metadata.Distribution) -> tuple[Offer, ...]:
-    try:
-        entries = {entry.name: entry.value for entry in distribution.entry_points if entry.group == GROUP}
-        return tuple(Offer(name, distribution.name, distribution.version, value) for name, value in entries.items())
-    except Exception:
-        # Another's unreadable metadata is no reason to fail: pip reports it, and it offers no backbone.
-        return ()
+def clash(name: str, offers: Sequence[Offer]) -> UsageError:
+    """Return the error for a name that several offer; two distributions of one name are told apart by where they lie."""
+    first = offers[0].distribution
+    if len({normal(offer.distribution) for offer in offers}) == 1:
+        return UsageError(
+            f"{name!r} is offered by {' and '.join(f'{offer.origin} in {offer.place}' for offer in offers)}",
+            f"two distributions call themselves {first}: uninstall the one that should not",
+        )
+    return UsageError(f"{name!r} is offered by {_owners(offers)}", f"uninstall one, or ask for {first}:{name}")
 
 
 def _pick(offer: Offer, declared: tuple[Declared, ...], wanted: str) -> Backbone:
@@ -137,7 +137,7 @@ def _pick(offer: Offer, declared: tuple[Declared, ...], wanted: str) -> Backbone
 
 
 def _listed(offer: Offer, family: Family) -> tuple[str, ...]:
-    return plugin.guarded(offer, "list its names", lambda: tuple(family.names()))
+    return plugin.listed(offer, family)
 
 
 def _member(offer: Offer, family: Family, member: str) -> Backbone:
@@ -190,10 +190,6 @@ def _own_file(path: str) -> str:
 
 def _owners(offers: Iterable[Offer]) -> str:
     return " and ".join(offer.origin for offer in offers)
-
-
-def _normal(distribution: str) -> str:
-    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def _some(names: list[str], limit: int = 8) -> str:

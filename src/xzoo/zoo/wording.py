@@ -1,13 +1,22 @@
-"""Other people's words made fit to print: on one line, of bounded length, free of what a terminal would obey."""
+"""Words for messages: other people's on one line, of bounded length and free of what a terminal would obey; and near ones."""
 
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Iterable
 
 MOST_LETTERS = 200
 
 _bounded = reprlib.Repr()
 _bounded.maxstring = _bounded.maxother = _bounded.maxlong = MOST_LETTERS
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """Return the beginning of a remedy that names the nearest words, or nothing when none is near."""
+    import difflib
+
+    near = difflib.get_close_matches(word, list(words), n=3)
+    return f"did you mean {' or '.join(near)}? " if near else ""
 
 
 def plain(text: str, keep: str = "\n") -> str:
