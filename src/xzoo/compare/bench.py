@@ -115,7 +115,9 @@ class Place:
         size = batch_size or make_recipe(cell.recipe).batch_size
         views = make_recipe(cell.recipe).views
         kind = self.device.kind
-        return Batches(self.view, self.pack.labels_N, indices, self.preprocess, size, cell.seed, augment, kind, views=views)
+        return Batches(
+            self.view, self.pack.labels_N, indices, self.preprocess, size, cell.seed, augment, kind, views=views, pack=self.pack
+        )
 
     def laid(self, cell: Cell) -> dict[str, Any]:
         """Return what every bench of a cell holds."""

@@ -76,7 +76,8 @@ def compute(
     still = tuple(sorted(bench.classifier.resting - moved(before, network.state_dict())))
     bench.classifier.restore(progress.kept or {})
     bench.learner.finish()
-    told = Told(tuple(progress.curves), progress.chosen, learning, proof, still)
+    notes = tuple(dict.fromkeys(record.note for record in progress.curves if record.note))
+    told = Told(tuple(progress.curves), progress.chosen, learning, proof, still, notes=notes)
     yield finish(bench, told).output(pack, positive)
 
 

@@ -99,6 +99,7 @@ def _note(head: Head, epoch: int, after: HeadEpoch, seconds: float, asked: Asked
         train_accuracy=after.accuracy,
         seconds=seconds,
         stages_learning=(),
+        note="",
         **watched(found),
     )
     head.progress.add(record, lambda: after.weights_OD)

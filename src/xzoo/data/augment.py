@@ -16,7 +16,7 @@ from xzoo.errors import UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-# B = images in a batch, C = channels, H, W = pixels, P = random parameters of an image
+# N = images, B = images in a batch, C = channels, H, W = pixels, P = random numbers of an image
 
 LUMINANCE = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in luminance (ITU-R BT.601-7, section 2.5.1)."""
@@ -63,10 +63,31 @@ def augmented(images_BCHW: Tensor, policy: Policy, seed: int, epoch: int, indice
 
     On one device an image's result is bitwise the same alone and in any batch.
     """
+    height, width = images_BCHW.shape[-2:]
+    return changed(images_BCHW, policy, parameters(policy, seed, epoch, indices_B, height / width).to(images_BCHW.device))
+
+
+def parameters(policy: Policy, seed: int, epoch: int, indices_N: NDArray[np.int64], ratio: float) -> Tensor:
+    """Return what moves and tones each image (N,9), float32: six of its matrix, then brightness, contrast, saturation.
+
+    The matrix (2,3) leads from output to input coordinates, both in [-1, 1]; `ratio` is height to width. Without a change to
+    make, there are none of the nine.
+    """
+    import torch
+
+    if policy == Policy():
+        return torch.empty(len(indices_N), 0)
+    uniform_NP = uniforms(seed, epoch, indices_N, 10)
+    reach_3 = np.array([policy.brightness, policy.contrast, policy.saturation])
+    affine_N6 = _affine(policy, uniform_NP, ratio).reshape(-1, 6)
+    return torch.from_numpy(np.concatenate([affine_N6, reach_3 * _signed(uniform_NP[:, 7:10])], axis=1)).float()
+
+
+def changed(images_BCHW: Tensor, policy: Policy, parameters_B9: Tensor) -> Tensor:
+    """Return images in [0, 1] changed by `parameters` that lie on their device."""
     if policy == Policy():
         return images_BCHW
-    uniform_BP = uniforms(seed, epoch, indices_B, 10)
-    return _toned(_moved(images_BCHW, _affine(policy, uniform_BP, images_BCHW)), policy, uniform_BP)
+    return _toned(_moved(images_BCHW, parameters_B9[:, :6].view(-1, 2, 3)), policy, parameters_B9[:, 6:, None, None, None])
 
 
 def uniforms(seed: int, epoch: int, indices_B: NDArray[np.int64], count: int) -> NDArray[np.float64]:
@@ -90,10 +111,8 @@ def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return mixed
 
 
-def _affine(policy: Policy, uniform_BP: NDArray[np.float64], images_BCHW: Tensor) -> NDArray[np.float64]:
-    # Rows of (2,3) matrices from output to input coordinates, both in [-1, 1]; `ratio` makes rotations rigid where H != W.
-    height, width = images_BCHW.shape[-2:]
-    ratio = height / width
+def _affine(policy: Policy, uniform_BP: NDArray[np.float64], ratio: float) -> NDArray[np.float64]:
+    # `ratio` makes rotations rigid where images are not square.
     angle_B = np.deg2rad(policy.rotation) * _signed(uniform_BP[:, 0])
     low, high = policy.scale
     size_B = low + (high - low) * uniform_BP[:, 3]
@@ -118,11 +137,11 @@ def _signed(uniform: NDArray[np.float64]) -> NDArray[np.float64]:
     return 2 * uniform - 1
 
 
-def _moved(images_BCHW: Tensor, affine_B23: NDArray[np.float64]) -> Tensor:
+def _moved(images_BCHW: Tensor, affine_B23: Tensor) -> Tensor:
     import torch
 
     height, width = images_BCHW.shape[-2:]
-    theta = torch.from_numpy(affine_B23).to(images_BCHW.device, torch.float32)[..., None, None]
+    theta = affine_B23[..., None, None]
     x_W = (torch.arange(width, device=images_BCHW.device) * 2 + 1) / width - 1
     y_H1 = ((torch.arange(height, device=images_BCHW.device) * 2 + 1) / height - 1)[:, None]
     # The grid of affine_grid, written out: a matrix product may round differently in batches of different size.
@@ -130,17 +149,12 @@ def _moved(images_BCHW: Tensor, affine_B23: NDArray[np.float64]) -> Tensor:
     return torch.nn.functional.grid_sample(images_BCHW, grid_BHW2, "bilinear", "zeros", align_corners=False)
 
 
-def _toned(images_BCHW: Tensor, policy: Policy, uniform_BP: NDArray[np.float64]) -> Tensor:
-    import torch
-
-    def drawn(column: int, reach: float) -> Tensor:
-        values = torch.from_numpy(reach * _signed(uniform_BP[:, column]))
-        return values.to(images_BCHW.device, torch.float32)[:, None, None, None]
-
+def _toned(images_BCHW: Tensor, policy: Policy, tone_B3111: Tensor) -> Tensor:
+    brightness, contrast, saturation = tone_B3111.unbind(1)
     if policy.saturation and images_BCHW.shape[1] == 3:
         gray_B1HW = luminance(images_BCHW)
-        images_BCHW = gray_B1HW + (images_BCHW - gray_B1HW) * (1 + drawn(9, policy.saturation))
-    toned_BCHW = (images_BCHW - 0.5) * (1 + drawn(8, policy.contrast)) + 0.5 + drawn(7, policy.brightness)
+        images_BCHW = gray_B1HW + (images_BCHW - gray_B1HW) * (1 + saturation)
+    toned_BCHW = (images_BCHW - 0.5) * (1 + contrast) + 0.5 + brightness
     return toned_BCHW.clamp(0, 1)
 
 

@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xzoo.data.augment import augmented, luminance, parse
+from xzoo.data.augment import changed, luminance, parameters, parse
 from xzoo.data.drawing import generator
-from xzoo.data.pack import View
+from xzoo.data.feed import gathered, spread, uploaded
+from xzoo.data.pack import Pack, View
+from xzoo.data.resident import images_on
 from xzoo.errors import UsageError
 from xzoo.zoo.spec import Preprocess
 
@@ -24,7 +26,8 @@ from xzoo.zoo.spec import Preprocess
 class Batches:
     """The images of a split as batches. `indices` are places in the view and in `labels_N`.
 
-    With `views` K above 0 epoch e is augmented as epoch e mod K: an image comes in K forms and no more.
+    With `views` K above 0 epoch e is augmented as epoch e mod K: an image comes in K forms and no more. Work on one `pack`
+    shares the images that epochs have brought to a CUDA device; without it they come batch by batch.
     """
 
     view: View
@@ -37,6 +40,7 @@ class Batches:
     device: str = "cpu"
     channels_last: bool = True
     views: int = 0
+    pack: Pack | None = None
 
     def __post_init__(self) -> None:
         parse(self.augment)
@@ -53,33 +57,30 @@ class Batches:
 
     def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield images (B,C,H,W) float32 and labels (B,) int64 in the epoch's order, augmented."""
-        for chunk in chunks(shuffled(self.indices, self.seed, epoch), self.batch_size):
-            yield self._batch(chunk, epoch)
+        number = epoch % self.views if self.views else epoch
+        return self._batches(shuffled(self.indices, self.seed, epoch), self.augment, number, is_training=True)
 
     def ordered(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the same batches in the order of `indices`, without augmentation."""
-        for chunk in chunks(self.indices, self.batch_size):
-            yield self._batch(chunk, None)
+        return self._batches(self.indices, "none", 0, is_training=False)
 
-    def _batch(self, chunk: NDArray[np.int64], epoch: int | None) -> tuple[Tensor, Tensor]:
-        images_BCHW = self._gathered(chunk).to(self.device, non_blocking=True).to(torch.float32).div_(255)
-        if epoch is not None:
-            number = epoch % self.views if self.views else epoch
-            images_BCHW = augmented(images_BCHW, parse(self.augment), self.seed, number, chunk)
-        images_BCHW = normalised(images_BCHW, self.preprocess)
-        if self.channels_last:
-            images_BCHW = images_BCHW.contiguous(memory_format=torch.channels_last)
-        labels_B = torch.from_numpy(self.labels_N[chunk].astype(np.int64))
-        return images_BCHW, labels_B.to(self.device)
-
-    def _gathered(self, chunk: NDArray[np.int64]) -> Tensor:
-        shape = (len(chunk), *self.view.pixels_NCHW.shape[1:])
-        buffer_BCHW = torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.startswith("cuda"))
-        rows = buffer_BCHW.numpy()
-        # One copy per image, in the order of the file: numpy's own gather would copy twice, and a strided view entirely.
-        for place in np.argsort(chunk, kind="stable"):
-            rows[place] = self.view.pixels_NCHW[chunk[place]]
-        return buffer_BCHW
+    def _batches(
+        self, order_N: NDArray[np.int64], augment: str, number: int, *, is_training: bool
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        # What differs from batch to batch is brought to the device at once: the device waits for no batch's own small copies.
+        parts, policy = chunks(order_N, self.batch_size), parse(augment)
+        height, width = self.view.pixels_NCHW.shape[2:]
+        changes = spread(parameters(policy, self.seed, number, order_N, height / width), parts, self.device)
+        labels = labels_of(self.labels_N, order_N, parts, self.device)
+        mean_C11, std_C11 = scale(self.preprocess, self.device)
+        held_NCHW = None if self.pack is None else images_on(self.pack, self.view, self.device, bring=is_training)
+        pixels = gathered(self.view.pixels_NCHW, parts, self.device, held_NCHW)
+        for pixels_BCHW, labels_B, changes_B9 in zip(pixels, labels, changes, strict=True):
+            images_BCHW = changed(pixels_BCHW.to(torch.float32).div_(255), policy, changes_B9)
+            images_BCHW = (in_channels(images_BCHW, self.preprocess) - mean_C11) / std_C11
+            if self.channels_last:
+                images_BCHW = images_BCHW.contiguous(memory_format=torch.channels_last)
+            yield images_BCHW, labels_B
 
 
 def shuffled(indices: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
@@ -95,13 +96,30 @@ def chunks(order: NDArray[np.int64], batch_size: int) -> Sequence[NDArray[np.int
     return [order[start:stop] for start, stop in itertools.pairwise(edges)]
 
 
+def at_once(batch_size: int, device: str) -> int:
+    """Return how many images may be in a batch that is only looked at: more on CUDA, which waits for launches otherwise."""
+    return 4 * batch_size if device.startswith("cuda") else batch_size
+
+
+def labels_of(
+    labels_N: NDArray[np.int64], order_N: NDArray[np.int64], parts: Sequence[NDArray[np.int64]], device: str
+) -> Sequence[Tensor]:
+    """Return the labels of the images in `order_N` on the device, cut as the order is cut into `parts`."""
+    return spread(torch.from_numpy(labels_N[order_N].astype(np.int64)), parts, device)
+
+
 def normalised(images_BCHW: Tensor, preprocess: Preprocess) -> Tensor:
     """Return (x - mean) / std in the channels of `preprocess`: one becomes many by repetition, three one by luminance."""
-    num_channels = preprocess.num_channels
-    if images_BCHW.shape[1] == 3 and num_channels == 1:
-        images_BCHW = luminance(images_BCHW)
-    mean_C11, std_C11 = (
-        torch.tensor(values, dtype=torch.float32, device=images_BCHW.device)[:, None, None]
-        for values in (preprocess.mean, preprocess.std)
-    )
-    return (images_BCHW - mean_C11) / std_C11
+    mean_C11, std_C11 = scale(preprocess, str(images_BCHW.device))
+    return (in_channels(images_BCHW, preprocess) - mean_C11) / std_C11
+
+
+def in_channels(images_BCHW: Tensor, preprocess: Preprocess) -> Tensor:
+    """Return what mean and deviation go with: luminance where three channels become one; one becomes many by itself."""
+    return luminance(images_BCHW) if images_BCHW.shape[1] == 3 and preprocess.num_channels == 1 else images_BCHW
+
+
+def scale(preprocess: Preprocess, device: str) -> tuple[Tensor, Tensor]:
+    """Return mean and deviation of each channel (C,1,1), on the device."""
+    mean_C, std_C = (torch.tensor(values, dtype=torch.float32) for values in (preprocess.mean, preprocess.std))
+    return uploaded(mean_C[:, None, None], device), uploaded(std_C[:, None, None], device)

@@ -19,7 +19,10 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True)
 class EpochRecord:
-    """One epoch as it was trained. Losses are means per image in nats, accuracies shares, `seconds` wall time."""
+    """One epoch as it was trained. Losses are means per image in nats, accuracies shares, `seconds` wall time.
+
+    `note` says what was out of the ordinary about its steps.
+    """
 
     epoch: int
     learning_rate: float
@@ -31,6 +34,7 @@ class EpochRecord:
     test_accuracy: float | None = None
     seconds: float = 0.0
     stages_learning: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ N = images, B = images in a batch, K = outputs
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xzoo.data.batches import Batches, chunks, shuffled
+from xzoo.data.batches import Batches, at_once, chunks, labels_of, shuffled
+from xzoo.data.feed import resident
 from xzoo.model.classifier import Classifier
 from xzoo.model.cut import Cut
 from xzoo.train import rows
@@ -55,18 +57,23 @@ class Activations:
         """Batches in an epoch."""
         return self.images.num_steps
 
+    @functools.cached_property
+    def held(self) -> Tensor | None:
+        """All rows on the device, where they fit there."""
+        return resident(self.rows.bytes_NR, self.images.device)
+
     def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield activations (B,...) and labels (B,) in the order of an epoch."""
-        return self._batches(shuffled(self.images.indices, self.seed, epoch))
+        return self._batches(shuffled(self.images.indices, self.seed, epoch), self.images.batch_size)
 
     def ordered(self, indices: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield activations and labels of these images, in their order."""
-        return self._batches(indices)
+        """Yield activations and labels of these images, in their order, to be looked at alone."""
+        return self._batches(indices, at_once(self.images.batch_size, self.images.device))
 
-    def _batches(self, order: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
-        for chunk in chunks(order, self.images.batch_size):
-            labels_B = torch.from_numpy(self.images.labels_N[chunk].astype(np.int64))
-            yield self.rows.take(self.place_N[chunk], self.images.device), labels_B.to(self.images.device)
+    def _batches(self, order: NDArray[np.int64], batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        parts, device = chunks(order, batch_size), self.images.device
+        batches = self.rows.batches([self.place_N[part] for part in parts], device, self.held)
+        return zip(batches, labels_of(self.images.labels_N, order, parts, device), strict=True)
 
 
 def compute(cut: Cut, images: Batches, indices: NDArray[np.int64], device: Device, *, body: str) -> Activations:

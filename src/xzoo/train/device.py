@@ -33,9 +33,10 @@ class Device:
     threads: int
 
     @contextlib.contextmanager
-    def arithmetic(self) -> Iterator[None]:
-        """Run what is inside under autocast where the precision asks for it."""
-        with torch.autocast(self.kind.partition(":")[0], dtype=torch.bfloat16, enabled=self.precision == "bf16"):
+    def arithmetic(self, *, keeps_casts: bool = True) -> Iterator[None]:
+        """Run what is inside under autocast where the precision asks for it; `keeps_casts`: a weight is cast once for all uses."""
+        kind, is_bf16 = self.kind.partition(":")[0], self.precision == "bf16"
+        with torch.autocast(kind, dtype=torch.bfloat16, enabled=is_bf16, cache_enabled=keeps_casts):
             yield
 
     def synchronise(self) -> None:

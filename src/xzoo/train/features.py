@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from xzoo.data.batches import Batches, chunks, shuffled
+from xzoo.data.feed import spread
 from xzoo.train import rows
 from xzoo.train.boundary import words
 from xzoo.train.device import Device
@@ -45,9 +46,8 @@ class FeatureBatches:
         return self._batches(self.indices)
 
     def _batches(self, order: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
-        for chunk in chunks(order, self.batch_size):
-            chosen = torch.from_numpy(chunk).to(self.features_N.device)
-            yield self.features_N[chosen], self.labels_N[chosen]
+        for places_B in spread(torch.from_numpy(order), chunks(order, self.batch_size), str(self.features_N.device)):
+            yield self.features_N[places_B], self.labels_N[places_B]
 
 
 Runs = Callable[[Tensor], Tensor]
@@ -116,7 +116,7 @@ def compute(extract: Extractor, images: Batches, device: Device, *, body: str) -
 
     about = words(images, images.indices, device, body)
     kept = rows.kept(["features", extract.name, *about], len(images.indices), placed, lambda: extract.detail)
-    return kept.take(np.arange(len(images.indices)), device.kind), kept
+    return kept.whole(device.kind), kept
 
 
 def tensors_key(network: nn.Module, head: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xzoo.data.batches import Batches
+from xzoo.data.batches import Batches, at_once
 from xzoo.data.split import Split
 from xzoo.model.classifier import Classifier
 from xzoo.model.cut import NoCut, cut
@@ -110,7 +110,8 @@ def lay(work: Work, strategy: Strategy, num_epochs: int) -> Phases:
     A stage that learnt once stays above the boundary, since activations below are kept. Raises StorageError.
     """
     classifier = work.classifier
-    whole = Phase(WholeNetwork(classifier), work.training, lambda indices: replace(work.plain, indices=indices).ordered())
+    looked_at = replace(work.plain, batch_size=at_once(work.training.batch_size, work.device.kind))
+    whole = Phase(WholeNetwork(classifier), work.training, lambda indices: replace(looked_at, indices=indices).ordered())
     learnt: set[str] = set()
     above: list[frozenset[str]] = []
     for epoch in range(num_epochs):

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from xzoo import durable
 from xzoo.data import cache
+from xzoo.data.feed import copied, gathered
 
 SHARE = 4
 """One set of rows may take this part of the cache: a quarter, so that packs and views stay in it."""
@@ -50,11 +51,19 @@ class Rows:
 
     def take(self, places_B: NDArray[np.int64], device: str) -> Tensor:
         """Return a copy of these rows (B,...) on the device, laid out in memory as the batch that was computed."""
-        buffer_BR = torch.empty((len(places_B), self.bytes_NR.shape[1]), dtype=torch.uint8, pin_memory=device.startswith("cuda"))
-        np.take(self.bytes_NR, places_B, axis=0, out=buffer_BR.numpy(), mode="clip")  # the other modes copy twice
-        flat_BE = buffer_BR.to(device, non_blocking=True).view(getattr(torch, self.layout.dtype))
-        shape, strides = (len(places_B), *self.layout.shape), (flat_BE.shape[1], *self.layout.strides)
-        return flat_BE.as_strided(shape, strides)
+        return next(self.batches([places_B], device))
+
+    def batches(self, batches: Sequence[NDArray[np.int64]], device: str, held_NR: Tensor | None = None) -> Iterator[Tensor]:
+        """Yield a copy of the rows (B,...) at each batch's places; `held_NR` are all bytes where they lie on the device."""
+        return map(self._laid_out, gathered(self.bytes_NR, batches, device, held_NR))
+
+    def whole(self, device: str) -> Tensor:
+        """Return a copy of all rows (N,...) on the device."""
+        return self._laid_out(copied(self.bytes_NR, device))
+
+    def _laid_out(self, bytes_BR: Tensor) -> Tensor:
+        flat_BE = bytes_BR.view(getattr(torch, self.layout.dtype))
+        return flat_BE.as_strided((len(flat_BE), *self.layout.shape), (flat_BE.shape[1], *self.layout.strides))
 
 
 def num_bytes(batch: Tensor) -> int:

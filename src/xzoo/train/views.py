@@ -5,15 +5,14 @@ N = images, B = images in a batch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xzoo.data.batches import Batches, chunks, shuffled
+from xzoo.data.batches import Batches, chunks, labels_of, shuffled
 from xzoo.train import rows
 from xzoo.train.boundary import places, words
 from xzoo.train.device import Device
@@ -45,10 +44,10 @@ class ViewBatches:
 
     def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield what was computed (B,...) and labels (B,) in the order of an epoch."""
-        view, place_N = self.view(epoch % self.images.views), self._places()
-        for chunk in self._chunks(epoch):
-            labels_B = torch.from_numpy(self.images.labels_N[chunk].astype(np.int64))
-            yield view.take(place_N[chunk], self.images.device), labels_B.to(self.images.device)
+        images, place_N = self.images, self._places()
+        order, parts = shuffled(images.indices, images.seed, epoch), self._chunks(epoch)
+        batches = self.view(epoch % images.views).batches([place_N[part] for part in parts], images.device)
+        yield from zip(batches, labels_of(images.labels_N, order, parts, images.device), strict=True)
 
     def view(self, number: int) -> Rows:
         """Return a view's rows in the order of `images.indices`, from the cache where they are there. Raises StorageError."""
@@ -63,9 +62,9 @@ class ViewBatches:
                 computed = self.compute(images_BCHW)
             yield place_N[chunk], computed
 
-    def _chunks(self, epoch: int) -> Iterator[NDArray[np.int64]]:
+    def _chunks(self, epoch: int) -> Sequence[NDArray[np.int64]]:
         images = self.images
-        return iter(chunks(shuffled(images.indices, images.seed, epoch), images.batch_size))
+        return chunks(shuffled(images.indices, images.seed, epoch), images.batch_size)
 
     def _places(self) -> NDArray[np.int64]:
         return places(self.images.indices, len(self.images.labels_N))
