@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from torch import Tensor, nn
 
@@ -129,6 +130,29 @@ def test_an_engine_that_fails_tells_why_in_its_row_and_the_others_go_on(
         "remedy": "use the engine eager",
     }
     assert found.failed == ()
+
+
+def test_an_engine_that_fails_among_the_turns_tells_why_and_the_others_go_on(
+    tiny: xzoo.Backbone, engines: Callable[..., None]
+) -> None:
+    def tiring(module: nn.Module, images_BCHW: Tensor) -> Loaded:
+        calls = iter(range(4))
+
+        def run(images_BCHW: Tensor) -> Tensor:
+            if next(calls, None) is None:
+                raise RuntimeError("worn out")
+            return torch.zeros(len(images_BCHW), 2)
+
+        return Loaded(run, "fp32")
+
+    engines(Fake("tiring", tiring))
+    found = xzoo.bench(tiny, engine=["tiring", "eager"], **QUICK)
+    assert [(row.engine, row.error and row.error["text"]) for row in found.rows] == [
+        ("eager", None),
+        ("tiring", "RuntimeError: worn out"),
+    ]
+    assert found.rows[0].p50_ms is not None
+    assert found.rows[1].p50_ms is None
 
 
 def test_a_backbone_of_which_nothing_works_is_named(tiny: xzoo.Backbone, engines: Callable[..., None]) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import itertools
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -21,12 +22,18 @@ def noting(name: str, seconds: float, seen: list[tuple[str, int]]) -> Burst:
     return burst
 
 
+def taken(bursts: list[Sequence[float]] | Exception) -> list[Sequence[float]]:
+    """Return bursts that came to their end."""
+    assert not isinstance(bursts, Exception)
+    return bursts
+
+
 def test_works_are_sampled_in_alternating_order_with_as_many_bursts_each() -> None:
     seen: list[tuple[str, int]] = []
     found = interleaved([noting("a", 0.5, seen), noting("b", 0.4, seen), noting("c", 0.5, seen)], seconds=3)
     order = [name for name, _ in itertools.dropwhile(lambda one: one != ("a", 1), seen[5:])]
     assert "".join(order) == 3 * "abccba"
-    assert [len(bursts) for bursts in found] == [6, 6, 6]
+    assert [len(taken(bursts)) for bursts in found] == [6, 6, 6]
 
 
 def test_a_burst_of_several_calls_begins_with_one_that_is_not_counted() -> None:
@@ -34,14 +41,31 @@ def test_a_burst_of_several_calls_begins_with_one_that_is_not_counted() -> None:
     [bursts] = interleaved([noting("a", 0.01, seen)], seconds=2)
     counted = seen[3:]
     assert counted == [("a", 1), ("a", 9)] * 20
-    assert [len(burst) for burst in bursts] == [9] * 20
+    assert [len(burst) for burst in taken(bursts)] == [9] * 20
 
 
 def test_the_slowest_sets_the_number_of_turns_and_the_others_make_longer_bursts() -> None:
     seen: list[tuple[str, int]] = []
     slow, fast = interleaved([noting("slow", 100.0, seen), noting("fast", 0.1, seen)], seconds=6)
-    assert [len(burst) for burst in slow] == [1] * 6
-    assert [len(burst) for burst in fast] == [9] * 6
+    assert [len(burst) for burst in taken(slow)] == [1] * 6
+    assert [len(burst) for burst in taken(fast)] == [9] * 6
+
+
+@pytest.mark.parametrize("last", [0, 2, 4])
+def test_a_work_that_fails_is_called_no_more_and_the_others_go_on(last: int) -> None:
+    seen: list[tuple[str, int]] = []
+    calls: list[int] = []
+
+    def failing(count: int) -> list[float]:
+        calls.append(count)
+        if len(calls) > last:
+            raise MemoryError("full")
+        return [0.5] * count
+
+    found, error = interleaved([noting("a", 0.5, seen), failing], seconds=3)
+    assert [len(burst) for burst in taken(found)] == [1] * 6
+    assert isinstance(error, MemoryError)
+    assert len(calls) == last + 1
 
 
 def test_no_garbage_is_collected_meanwhile() -> None:

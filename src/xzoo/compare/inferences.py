@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from xzoo.compare.pictures import Pictures
-from xzoo.compare.timed import ONE_PEAK, Candidate, Candidates, Memory, tried
+from xzoo.compare.timed import ONE_PEAK, Candidate, Candidates, Memory, in_words, tried
 from xzoo.compare.timings import Cold, FromFile, InferenceRow
 from xzoo.evaluate.engines.engine import Engine, Loaded
 from xzoo.evaluate.timing import Burst, Timing, bursts_of, interleaved, ranks, timing
@@ -42,8 +42,16 @@ def time_batch_size(
             entries.append(found)
     yield f"batch {batch}: timing {len(entries)} rows in turns"
     works = [work for entry in entries for work in (entry.from_memory, entry.from_files)]
-    timings = [timing(bursts, batch) for bursts in interleaved(works, seconds)]
-    timed = _timed([entry.row for entry in entries], timings[::2], timings[1::2])
+    bursts = interleaved(works, seconds)
+    whole: list[tuple[InferenceRow, Timing, Timing]] = []
+    for entry, memory, from_files in zip(entries, bursts[::2], bursts[1::2], strict=True):
+        if isinstance(memory, Exception):
+            failed.append(replace(entry.row, error=in_words(memory)))
+        elif isinstance(from_files, Exception):
+            failed.append(replace(entry.row, error=in_words(from_files)))
+        else:
+            whole.append((entry.row, timing(memory, batch), timing(from_files, batch)))
+    timed = _timed(whole)
     return sorted(timed, key=lambda row: (row.rank, row.p50_ms and row.p50_ms.value)) + failed
 
 
@@ -90,9 +98,9 @@ def _entry(row: InferenceRow, candidate: Candidate | Exception, one: Engine, dev
     return _Entry(row, bursts_of(from_memory), bursts_of(from_files))
 
 
-def _timed(rows: Sequence[InferenceRow], memory: Sequence[Timing], files: Sequence[Timing]) -> list[InferenceRow]:
-    """Return the rows with their times and ranks."""
-    rank_of, rank_from_file = (ranks([one.p50_ms for one in times]) for times in (memory, files))
+def _timed(whole: Sequence[tuple[InferenceRow, Timing, Timing]]) -> list[InferenceRow]:
+    """Return the rows with their times, from memory and from files, and their ranks."""
+    rank_of, rank_from_file = (ranks([times[place].p50_ms for _, *times in whole]) for place in range(2))
     return [
         replace(
             row,
@@ -105,5 +113,5 @@ def _timed(rows: Sequence[InferenceRow], memory: Sequence[Timing], files: Sequen
             from_file=FromFile(**vars(slow), rank=from_file),
             reasons={**row.reasons, **fast.reasons},
         )
-        for row, fast, slow, rank, from_file in zip(rows, memory, files, rank_of, rank_from_file, strict=True)
+        for (row, fast, slow), rank, from_file in zip(whole, rank_of, rank_from_file, strict=True)
     ]

@@ -13,9 +13,9 @@ import torch
 from xzoo.compare.bench import build
 from xzoo.compare.experiment import prepare
 from xzoo.compare.pictures import Pictures
-from xzoo.compare.timed import NUM_CLASSES, ONE_PEAK, Candidate, Candidates, Memory, tried
+from xzoo.compare.timed import NUM_CLASSES, ONE_PEAK, Candidate, Candidates, Memory, in_words, tried
 from xzoo.compare.timings import TRAINING_BATCH, Asked, TrainingRow
-from xzoo.evaluate.timing import Burst, interleaved, ranks, timing
+from xzoo.evaluate.timing import Burst, Timing, interleaved, ranks, timing
 from xzoo.train.device import Device
 from xzoo.train.step import Steps
 from xzoo.zoo.strategies import parse
@@ -35,10 +35,15 @@ def time_training(candidates: Candidates, asked: Asked, device: Device) -> Gener
             ready.append(found)
     if ready:
         yield f"training: timing {len(ready)} rows in turns"
-    times = [timing(bursts, TRAINING_BATCH) for bursts in interleaved([work for _, work in ready], asked.seconds)]
+    timed: list[tuple[TrainingRow, Timing]] = []
+    for (row, _), bursts in zip(ready, interleaved([work for _, work in ready], asked.seconds), strict=True):
+        if isinstance(bursts, Exception):
+            failed.append(replace(row, error=in_words(bursts)))
+        else:
+            timed.append((row, timing(bursts, TRAINING_BATCH)))
     rows = [
         replace(row, step_ms=one.p50_ms, images_per_second=one.images_per_second, rank=rank)
-        for (row, _), one, rank in zip(ready, times, ranks([one.p50_ms for one in times]), strict=True)
+        for (row, one), rank in zip(timed, ranks([one.p50_ms for _, one in timed]), strict=True)
     ]
     return sorted(rows, key=lambda row: (row.rank, row.step_ms and row.step_ms.value)) + failed
 

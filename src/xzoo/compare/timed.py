@@ -59,21 +59,26 @@ def make_candidate(choice: Choice, preprocess: Preprocess, recipe: Recipe, devic
 
 
 def tried(make: Callable[[], _T]) -> _T | Mapping[str, str]:
-    """Return what a function makes, or its error in words."""
+    """Return what a function makes, or its error in words. Raises StorageError."""
     try:
         return make()
-    except StorageError:
-        raise
     except Exception as error:
-        if isinstance(error, XzooError):
-            return {"kind": error.kind, "text": error.text, "remedy": error.remedy}
-        kind = "memory" if isinstance(error, torch.OutOfMemoryError) else "bug"
-        text = " ".join(str(error).split())[:300]
-        return {
-            "kind": kind,
-            "text": f"{type(error).__name__}: {text}",
-            "remedy": "leave this row out, or choose a smaller batch",
-        }
+        return in_words(error)
+
+
+def in_words(error: Exception) -> Mapping[str, str]:
+    """Return what a row says of the error that ended it. Raises StorageError, which concerns more than a row."""
+    if isinstance(error, StorageError):
+        raise error
+    if isinstance(error, XzooError):
+        return {"kind": error.kind, "text": error.text, "remedy": error.remedy}
+    kind = "memory" if isinstance(error, torch.OutOfMemoryError) else "bug"
+    text = " ".join(str(error).split())[:300]
+    return {
+        "kind": kind,
+        "text": f"{type(error).__name__}: {text}",
+        "remedy": "leave this row out, or choose a smaller batch",
+    }
 
 
 class Memory:

@@ -54,24 +54,25 @@ def bursts_of(work: Callable[[], object]) -> Burst:
     return burst
 
 
-def interleaved(works: Sequence[Burst], seconds: float) -> list[list[Sequence[float]]]:
+def interleaved(works: Sequence[Burst], seconds: float) -> list[list[Sequence[float]] | Exception]:
     """Return the bursts of each work, sampled in the order A B C, C B A, A B C, ... for about `seconds` a work.
 
     All have equally many bursts, an even number from 6 to 20, so that none comes earlier on the average. The first call of a
     burst of several goes uncounted, because the caches hold what the work before it left; so do up to three calls of each work
-    at the beginning. At least six calls a work are timed, however long they take.
+    at the beginning. At least six calls a work are timed, however long they take. A work that raises is called no more, and its
+    error stands in place of its bursts.
     """
+    sampled = [_Sampled(work) for work in works]
     with _without_collector():
-        once = [_warm(work, seconds / 6) for work in works]
+        once = [_warm(one, seconds / 6) for one in sampled]
         turns = min(MOST_TURNS, max(FEWEST_TURNS, int(seconds / max(once, default=1.0)))) // 2 * 2
         counts = [max(1, min(MOST_CALLS, int(seconds / turns / each) - 1)) for each in once]
-        found: list[list[Sequence[float]]] = [[] for _ in works]
         for turn in range(turns):
             for place in range(len(works)) if turn % 2 == 0 else reversed(range(len(works))):
                 if counts[place] > 1:
-                    works[place](1)
-                found[place].append(works[place](counts[place]))
-    return found
+                    sampled[place].calls(1)
+                sampled[place].bursts.append(sampled[place].calls(counts[place]))
+    return [one.error or one.bursts for one in sampled]
 
 
 def timing(bursts: Sequence[Sequence[float]], batch: int) -> Timing:
@@ -112,12 +113,27 @@ def _tail(bursts: Sequence[Sequence[float]], percent: int, reasons: dict[str, st
     return Measure(float(np.quantile(np.concatenate(bursts), percent / 100)) * 1e3, ends[0], ends[1], calls)
 
 
-def _warm(work: Burst, seconds: float) -> float:
+@dataclass(eq=False)
+class _Sampled:
+    work: Burst
+    bursts: list[Sequence[float]] = field(default_factory=list)
+    error: Exception | None = None
+
+    def calls(self, count: int) -> Sequence[float]:
+        """Return what calls took; nothing once the work has failed."""
+        try:
+            return [] if self.error else self.work(count)
+        except Exception as error:  # what is timed raises whatever it meets, memory that ran out above all
+            self.error = error
+            return []
+
+
+def _warm(one: _Sampled, seconds: float) -> float:
     """Return the least seconds of a call, of up to three in the given time."""
     found: list[float] = []
-    while len(found) < _WARM_UP and sum(found) <= seconds:
-        found += work(1)
-    return max(min(found), 1e-9)
+    while len(found) < _WARM_UP and sum(found) <= seconds and not one.error:
+        found += one.calls(1)
+    return max(min(found, default=0.0), 1e-9)
 
 
 @contextlib.contextmanager
