@@ -70,6 +70,43 @@ def compilations() -> int:
     return int(dynamo.counters["stats"]["unique_graphs"]) if dynamo else 0
 
 
+def waits(num_epochs: int = 3) -> dict[str, int]:
+    """Return how often the host reads a tensor's value in epochs behind a phase's first: on CUDA it would wait for the device."""
+    import numpy as np
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from xzoo.data.batches import Batches
+    from xzoo.data.pack import View
+    from xzoo.model.classifier import build as classifier_of
+    from xzoo.train.device import Device
+    from xzoo.train.learner import WholeNetwork
+    from xzoo.train.loop import train
+    from xzoo.train.objective import objective
+    from xzoo.train.recipe import make
+    from xzoo.zoo.strategies import parse
+
+    class Reads(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        count = 0
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            self.count += func.name() in {"aten::_local_scalar_dense", "aten::equal", "aten::nonzero", "aten::is_nonzero"}
+            return func(*args, **(kwargs or {}))
+
+    class Watched(Batches):
+        def epoch(self, epoch: int) -> Any:
+            with Reads() as reads:  # type: ignore[no-untyped-call]
+                yield from super().epoch(epoch)
+            found.append(reads.count)
+
+    found: list[int] = []
+    pixels, labels = np.random.default_rng(0).integers(0, 256, (32, 1, 32, 32), np.uint8), np.arange(32) % 2
+    batches = Watched(View("noise", pixels, 3, (32, 32)), labels, np.arange(32), NETS[0].preprocess, 5, augment="chest-xray")
+    recipe, device = make({"epochs": num_epochs, "batch_size": 5}), Device("cpu", "fp32", 1)
+    learner = WholeNetwork(classifier_of(NETS[0].build(), NETS[0], 2, seed=0, size=(32, 32)))
+    list(train(learner, batches, objective(recipe, labels, 2, "cpu"), parse("finetune"), recipe, device, dict))
+    return {"epochs": len(found), "reads by a proof": int(found[0] > 0), "reads behind it": sum(found[1:])}
+
+
 def expected(num_images: int, num_train: int, num_val: int, num_steps_preflight: int) -> dict[str, dict[str, int]]:
     """Return the counts by design.
 
@@ -106,6 +143,7 @@ def expected(num_images: int, num_train: int, num_val: int, num_steps_preflight:
             "images through the body": 4 * (frozen + 3 * tuned),
             "cells computed": 24,
         },
+        "waits for the device": {"epochs": 3, "reads by a proof": 1, "reads behind it": 0},
     }
 
 
@@ -121,6 +159,7 @@ def main() -> int:
         found["last:1"] = count("last:1", runs, data)
         os.environ["XZOO_CACHE"] = f"{folder}/another"
         found["4 backbones, frozen and finetune"] = count(["frozen", "finetune"], Path(folder) / "others", data, nets=NETS)
+        found["waits for the device"] = waits()
     wanted = expected(64, 32, 16, 2)
     print(json.dumps(found, indent=1))
     if found != wanted:

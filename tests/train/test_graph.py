@@ -69,7 +69,7 @@ class Shuffled:
     num_steps: int = 3
 
     def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for places in torch.randperm(8, generator=torch.Generator().manual_seed(epoch)).split(3):
+        for places in torch.split(torch.randperm(8, generator=torch.Generator().manual_seed(epoch)), 3):
             yield self.images_BCHW[places], self.labels_B[places]
 
 

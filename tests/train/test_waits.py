@@ -37,11 +37,11 @@ LABELS = np.arange(40) % 2
 READS = ("_local_scalar_dense", "nonzero", "equal.default", "is_nonzero", "masked_select", "unique")
 
 
-class Waits(TorchDispatchMode):
+class Waits(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Collects operations that wait: reads of values, copies to the host, and copies to the device that are not told not to."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.found: list[str] = []
         self.on_cuda = 0
 
@@ -77,7 +77,8 @@ def epoch_on_cuda(learner: Learner, batches: Any, **recipe: Any) -> Waits:
     steps = Recorded(Step(learner, objective(values, LABELS, 2, "cuda"), values, CUDA), Again())
     optimizer = loop._hold(None, classifier, rates, set(), values, rates_on="cuda")
     steps.begin(optimizer, is_new_phase=True)
-    with Waits() as waits:
+    waits = Waits()
+    with waits:
         assert loop._epoch(loop._Work(classifier, batches, steps, values), optimizer, 1, rates, is_new_phase=False) == 24
     return waits
 
