@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from xzoo.zoo.spec import ReplaceConv as ReplaceConv
     from xzoo.zoo.spec import ReplaceHead as ReplaceHead
     from xzoo.zoo.spec import ReplaceLinear as ReplaceLinear
+    from xzoo.zoo.spec import ReplaceSeveral as ReplaceSeveral
     from xzoo.zoo.spec import Weights as Weights
 
 __version__ = "0.1.0"
@@ -47,6 +48,7 @@ _HOMES = {
     "ReplaceConv": "xzoo.zoo.spec",
     "ReplaceHead": "xzoo.zoo.spec",
     "ReplaceLinear": "xzoo.zoo.spec",
+    "ReplaceSeveral": "xzoo.zoo.spec",
     "Weights": "xzoo.zoo.spec",
     "XzooError": "xzoo.errors",
     "arrays": "xzoo.data.source",

@@ -92,6 +92,7 @@ def test_what_stands_behind_the_head_runs_in_the_declared_order() -> None:
     x = torch.tensor([[[[2.0, 8.0]]], [[[4.0, 4.0]]]])
     assert run_after(net, ("halved", "pool", "flatten"), x).tolist() == [[1.5], [2.0]]
     assert run_after(net, ("pool", "halved", "flatten"), x).tolist() == [[2.0], [2.0]]
+    assert run_after(net, ("halved", lambda x: x[:, 0, 0]), x).tolist() == [[1.0, 2.0], [2.0, 2.0]]
     assert run_after(net, (), x) is x
 
 

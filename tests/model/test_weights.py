@@ -232,3 +232,62 @@ def test_verify_returns_the_hash_or_says_what_differs(torch_home: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(WeightsError, match="0 bytes"):
         verify(path, published(""))
+
+
+def test_a_published_head_of_other_classes_may_be_declared_optional(torch_home: Path) -> None:
+    tensors, module = trained(num_classes=9), build()
+    torch.save(tensors, torch_home / "net.pth")
+    url = "http://127.0.0.1:9/net.pth"
+    loaded = load(module, choice_of(xzoo.Weights("V1", url=url, optional=("2",))))
+    assert loaded.left_out == ("2.bias", "2.weight")
+    assert torch.equal(module.state_dict()["0.weight"], tensors["0.weight"])
+    assert "1 missing (0.weight)" in refusal(_lacking(torch_home, "0.weight"))
+
+
+def _lacking(torch_home: Path, name: str) -> xzoo.Weights:
+    torch.save({key: tensor for key, tensor in trained().items() if key != name}, torch_home / "lacking.pth")
+    return xzoo.Weights("V1", url="http://127.0.0.1:9/lacking.pth", optional=("2",))
+
+
+def test_an_optional_head_of_the_networks_own_shape_is_loaded(torch_home: Path) -> None:
+    torch.save(trained(), torch_home / "net.pth")
+    module = build()
+    assert load(module, choice_of(xzoo.Weights("V1", url="http://127.0.0.1:9/net.pth", optional=("2",)))).left_out == ()
+    assert same(module, trained())
+
+
+def test_a_declaration_may_convert_what_a_file_holds(torch_home: Path) -> None:
+    old = {name.replace("0.", "stem."): tensor for name, tensor in trained().items()}
+    torch.save({"epoch": 3, "model": {"encoder": old}}, torch_home / "net.pth")
+
+    def convert(module: nn.Module, content: Any) -> dict[str, Tensor]:
+        assert module.state_dict().keys() == trained().keys()
+        return {name.replace("stem.", "0."): tensor for name, tensor in content["model"]["encoder"].items()}
+
+    module = build()
+    load(module, choice_of(xzoo.Weights("V1", url="http://127.0.0.1:9/net.pth"), convert=convert))
+    assert same(module, trained())
+    torch.save({"epoch": 3}, torch_home / "net.pth")
+    assert "holds nothing that net can take over: KeyError" in refusal(
+        xzoo.Weights("V1", url="http://127.0.0.1:9/net.pth"), convert=convert
+    )
+
+
+def test_a_conversion_sees_a_plain_state_dict_without_its_wrappings(torch_home: Path) -> None:
+    torch.save({"state_dict": {f"module.{name}": tensor for name, tensor in trained().items()}}, torch_home / "net.pth")
+    module = build()
+    load(module, choice_of(xzoo.Weights("V1", url="http://127.0.0.1:9/net.pth"), convert=lambda _module, content: dict(content)))
+    assert same(module, trained())
+
+
+def test_published_weights_may_lie_in_a_local_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    choice = choice_of(xzoo.Weights("local", file=str(path), licence="MIT"))
+    with pytest.raises(WeightsError, match=r"there is no file .*model\.safetensors"):
+        fetch(choice)
+    save_file(trained(), path)
+    assert where(choice) == fetch(choice) == path
+    module = build()
+    loaded = load(module, choice)
+    assert same(module, trained())
+    assert (loaded.source, loaded.licence, loaded.sha256) == ("file", "MIT", durable.sha256(path))

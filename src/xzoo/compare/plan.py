@@ -181,10 +181,11 @@ def _data_key(pack: Pack) -> str:
 
 
 def _weights_hash(choice: Choice) -> str:
-    if isinstance(choice.start, FileStart):
-        path = Path(choice.start.path).expanduser()
+    start = choice.start
+    if own := start.path if isinstance(start, FileStart) else start.file if isinstance(start, Weights) else "":
+        path = Path(own).expanduser()
         return durable.sha256(path) if path.is_file() else ""
-    return choice.start.sha256 if isinstance(choice.start, Weights) else ""
+    return start.sha256 if isinstance(start, Weights) else ""
 
 
 def _axis(text: str) -> tuple[str, list[str]]:

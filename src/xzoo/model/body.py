@@ -6,8 +6,10 @@ B = images in a batch, C = channels, H, W = pixels, K = outputs
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from xzoo.errors import PluginError
@@ -48,22 +50,27 @@ class _Remembering(nn.Module):
 
 
 class Body(nn.Module):
-    """Images (B,C,H,W) to features, the head's input as it arrives there.
+    """Images (B,C,H,W) to features, the head's input as it arrives there; of several heads all inputs, flattened, side by side.
 
     The network runs to its end, head included, and what comes out is dropped: whoever traces it finds that nothing reads it.
     """
 
-    def __init__(self, network: nn.Module, head_path: str, name: str) -> None:
+    def __init__(self, network: nn.Module, head_paths: Sequence[str], name: str) -> None:
         super().__init__()
         self.network = network
         self.name = name
-        self.head_path = head_path
-        _put(network, head_path, _Remembering(Float32Head(network.get_submodule(head_path))))
+        self.head_paths = tuple(head_paths)
+        for path in head_paths:
+            _put(network, path, _Remembering(Float32Head(network.get_submodule(path))))
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """Return the features. Raises PluginError where the network never calls its head."""
         self.network(images_BCHW)
-        reached = self.network.get_submodule(self.head_path)
+        inputs = [self._taken(path) for path in self.head_paths]
+        return inputs[0] if len(inputs) == 1 else torch.cat([each.flatten(1) for each in inputs], 1)
+
+    def _taken(self, path: str) -> Tensor:
+        reached = self.network.get_submodule(path)
         assert isinstance(reached, _Remembering)
         features, reached.input = reached.input, None
         if features is None:
@@ -74,10 +81,11 @@ class Body(nn.Module):
 class Whole(nn.Module):
     """Images (B,C,H,W) to logits (B,K), auxiliary outputs left out."""
 
-    def __init__(self, network: nn.Module, head_path: str) -> None:
+    def __init__(self, network: nn.Module, head_paths: Sequence[str]) -> None:
         super().__init__()
         self.network = network
-        _put(network, head_path, Float32Head(network.get_submodule(head_path)))
+        for path in head_paths:
+            _put(network, path, Float32Head(network.get_submodule(path)))
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """Return the logits."""
@@ -88,12 +96,12 @@ class Whole(nn.Module):
 
 def body_of(classifier: Classifier) -> nn.Module:
     """Return a copy, in eval mode, that gives exactly `classifier.features`, without an exception to end the forward pass."""
-    return _deployed(Body(copy.deepcopy(classifier.network), classifier.backbone.head.path, classifier.backbone.name))
+    return _deployed(Body(copy.deepcopy(classifier.network), classifier.backbone.head.paths, classifier.backbone.name))
 
 
 def whole_of(classifier: Classifier) -> nn.Module:
     """Return a copy, in eval mode, that gives the logits (B,K) of the deployed network."""
-    return _deployed(Whole(copy.deepcopy(classifier.network), classifier.backbone.head.path))
+    return _deployed(Whole(copy.deepcopy(classifier.network), classifier.backbone.head.paths))
 
 
 def _deployed(module: nn.Module) -> nn.Module:

@@ -25,12 +25,16 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
     Raises WeightsError for a file that is missing, truncated, no checkpoint, or a pickle of more than tensors.
     """
+    return state_dict(read_content(path), str(path))
+
+
+def read_content(path: Path) -> Any:
+    """Return all that a .safetensors, .pth or .pt file holds, wrappings included, on the CPU. Raises WeightsError."""
     if not path.is_file():
         raise WeightsError(f"there is no file {path}", "check the path behind the '@'")
     if not path.stat().st_size:
         raise WeightsError(f"{path} is empty (0 bytes)", "copy or fetch it again")
-    content = _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
-    return state_dict(content, str(path))
+    return _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
 
 
 def state_dict(content: Any, source: str) -> dict[str, Tensor]:

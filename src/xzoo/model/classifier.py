@@ -6,6 +6,7 @@ B = images in a batch, C = channels, H, W = pixels, K = outputs
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from xzoo.errors import PluginError
-from xzoo.model.heads import replace_head, run_after, seeded
+from xzoo.model.heads import SeveralHeads, replace_head, run_after, seeded
+from xzoo.model.modes import evaluating
 from xzoo.model.ownership import AUXILIARY, HEAD, own_modules, own_tensors
-from xzoo.zoo.spec import Auxiliary, Backbone
+from xzoo.zoo.spec import Auxiliary, Backbone, ReplaceSeveral
 
 
 class _ReachedHeadError(Exception):
@@ -27,7 +29,7 @@ class Classifier:
     """A network whose head has `num_outputs` outputs, with an owner (a stage, the head, an auxiliary) for each tensor and module.
 
     `auxiliary` lists the auxiliary heads that have a meaning: those that the weights did not leave out. `resting` names the
-    parameters whose steps training found too small to change a float32.
+    parameters whose steps training found too small to change a float32. `shapes` are those of the inputs of several heads.
     """
 
     network: nn.Module
@@ -38,6 +40,7 @@ class Classifier:
     module_owner: Mapping[str, str]
     auxiliary: tuple[Auxiliary, ...] = ()
     resting: set[str] = field(default_factory=set)
+    shapes: tuple[tuple[int, ...], ...] = ()
 
     def learn(self, rates: Mapping[str, float]) -> None:
         """Let the stages with a rate above 0, and the head, learn; freeze everything else, parameters and buffers."""
@@ -80,24 +83,9 @@ class Classifier:
         return self.outputs(images_BCHW)[0]
 
     def features(self, images_BCHW: Tensor) -> Tensor:
-        """Return the head's input, as the network itself computes it."""
-        caught: list[Tensor] = []
-
-        def catch(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            caught.append(inputs[0])
-            raise _ReachedHeadError
-
-        handle = self.head.register_forward_pre_hook(catch)
-        try:
-            self.network(images_BCHW)
-        except _ReachedHeadError:
-            return caught[0]
-        finally:
-            handle.remove()
-        raise PluginError(
-            f"{self.backbone.name}: the forward pass never reaches its head {self.backbone.head.path!r}",
-            "name the module that gives the logits",
-        )
+        """Return the head's input, as the network itself computes it; of several heads all inputs, flattened, side by side."""
+        caught = _inputs_of_heads(self.network, self.backbone, images_BCHW)
+        return torch.cat([each.flatten(1) for each in caught], 1) if self.shapes else caught[0]
 
     def logits_of(self, features: Tensor) -> Tensor:
         """Return logits (B,K) from features: the head and what the network does behind it."""
@@ -105,7 +93,9 @@ class Classifier:
 
     @property
     def head(self) -> nn.Module:
-        """The module that was put in the head's place."""
+        """The module that was put in the head's place; one that holds all of several heads."""
+        if isinstance(self.backbone.head, ReplaceSeveral):
+            return SeveralHeads(self.network, self.backbone.head, self.shapes)
         return self.network.get_submodule(self.backbone.head.path)
 
     def num_learning(self, rates: Mapping[str, float]) -> int:
@@ -163,4 +153,40 @@ def build(
         tensor_owner=tensors,
         module_owner=own_modules(network, backbone, tuple(declared), tensors, size),
         auxiliary=in_use,
+        shapes=_shapes_of_heads(network, backbone, size),
     )
+
+
+def _inputs_of_heads(network: nn.Module, backbone: Backbone, images_BCHW: Tensor) -> list[Tensor]:
+    """Return what each head is given, in the declared order; the forward pass ends when all have theirs."""
+    caught: dict[str, Tensor] = {}
+
+    def catch(_: nn.Module, inputs: tuple[Tensor, ...], path: str) -> None:
+        caught[path] = inputs[0]
+        if len(caught) == len(backbone.head.paths):
+            raise _ReachedHeadError
+
+    handles = [
+        network.get_submodule(path).register_forward_pre_hook(functools.partial(catch, path=path)) for path in backbone.head.paths
+    ]
+    try:
+        network(images_BCHW)
+    except _ReachedHeadError:
+        return [caught[path] for path in backbone.head.paths]
+    finally:
+        for handle in handles:
+            handle.remove()
+    missed = next(path for path in backbone.head.paths if path not in caught)
+    raise PluginError(
+        f"{backbone.name}: the forward pass never reaches its head {missed!r}", "name the module that gives the logits"
+    )
+
+
+def _shapes_of_heads(network: nn.Module, backbone: Backbone, size: tuple[int, int]) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes of several heads' inputs, without the batch; nothing where there is one head."""
+    if not isinstance(backbone.head, ReplaceSeveral):
+        return ()
+    parameter = next(network.parameters())
+    image_BCHW = torch.zeros(1, backbone.preprocess.num_channels, *size, device=parameter.device, dtype=parameter.dtype)
+    with evaluating(network), torch.no_grad():
+        return tuple(tuple(each.shape[1:]) for each in _inputs_of_heads(network, backbone, image_BCHW))

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
+
+from xzoo.model.modes import evaluating
 
 
 def count_params(module: nn.Module, exclude: Sequence[str] = ()) -> int:
@@ -29,7 +30,7 @@ def gmacs(module: nn.Module, size: tuple[int, int], num_channels: int) -> float:
     Convolutions and matrix products are counted, attention among them; biases, norms and activations are not. That is how
     torchvision and the papers count. The module is not changed, and computes nothing where it can run on torch's meta device.
     """
-    with _evaluating(module):
+    with evaluating(module):
         try:
             return _count(_on_meta(module), torch.empty(1, num_channels, *size, device="meta"))
         except (NotImplementedError, RuntimeError):  # a forward that looks at values cannot run without them
@@ -62,15 +63,3 @@ def _on_meta(module: nn.Module) -> Callable[[Tensor], object]:
 
 def _device(module: nn.Module) -> torch.device:
     return next((tensor.device for tensor in itertools.chain(module.parameters(), module.buffers())), torch.device("cpu"))
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    was_training = {part: part.training for part in module.modules()}
-    try:
-        for part in was_training:
-            part.training = False
-        yield
-    finally:
-        for part, training in was_training.items():
-            part.training = training

@@ -43,7 +43,7 @@ def reach(url: str) -> None:
     try:
         _open(url, "HEAD").close()
     except WeightsError as error:
-        if not isinstance(error.__cause__, urllib.error.HTTPError):
+        if not isinstance(error.__context__, urllib.error.HTTPError):
             raise
 
 

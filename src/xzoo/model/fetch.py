@@ -21,6 +21,8 @@ def where(choice: Choice) -> Path | None:
 
 def published_path(weights: Weights) -> Path | None:
     """Return the place that torch.hub or huggingface_hub would use for these weights; None where a function reads them."""
+    if weights.file:
+        return Path(weights.file).expanduser()
     if weights.url:
         return hub.cache("TORCH_HOME", "torch") / "hub" / "checkpoints" / PurePosixPath(unquote(urlsplit(weights.url).path)).name
     return hub.snapshot_path(weights.hf) if weights.hf else None
@@ -33,11 +35,12 @@ def fetch(choice: Choice) -> Path | None:
     there, and StorageError.
     """
     path, weights = where(choice), choice.start
-    if isinstance(weights, FileStart) and path is not None and not path.is_file():
+    is_own = isinstance(weights, FileStart) or (isinstance(weights, Weights) and bool(weights.file))
+    if is_own and path is not None and not path.is_file():
         raise WeightsError(f"there is no file {path}", "check the path behind the '@'")
     if path is None or not isinstance(weights, Weights):
         return path
-    if path.is_file() and not _compare(path, weights)[1]:
+    if path.is_file() and (weights.file or not _compare(path, weights)[1]):
         return path
     try:
         if weights.url:

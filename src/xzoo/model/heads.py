@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
-from collections.abc import Iterator
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from xzoo.errors import PluginError
-from xzoo.zoo.spec import Head, ReplaceConv, ReplaceHead
+from xzoo.zoo.spec import Head, OneHead, ReplaceConv, ReplaceHead, ReplaceSeveral
 
 
 class LinearHead(nn.Linear):
@@ -31,8 +34,36 @@ class ConvHead(nn.Conv2d):
             return super().forward(input.float())
 
 
+class SeveralHeads(nn.Module):
+    """The heads of a network, its own modules, as one: features (B,F), laid side by side, in; logits (B,K) out.
+
+    `shapes` are those of each head's input, without the batch.
+    """
+
+    def __init__(self, network: nn.Module, head: ReplaceSeveral, shapes: Sequence[tuple[int, ...]]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(network.get_submodule(path) for path in head.paths)
+        self.shapes = tuple(shapes)
+        self.join = functools.partial(head.join, network)
+
+    @property
+    def places(self) -> tuple[slice, ...]:
+        """Where each head's input lies in the features."""
+        ends = list(itertools.accumulate((math.prod(shape) for shape in self.shapes), initial=0))
+        return tuple(slice(*pair) for pair in itertools.pairwise(ends))
+
+    def forward(self, features_BF: Tensor) -> Tensor:
+        """Return the logits."""
+        pieces = zip(self.parts, self.places, self.shapes, strict=True)
+        return self.join([part(features_BF[:, place].reshape(-1, *shape)) for part, place, shape in pieces])
+
+
 def replace_head(network: nn.Module, head: Head, num_outputs: int, name: str) -> None:
     """Put a new module with `num_outputs` outputs where `head` says. Raises PluginError where that is not what it declares."""
+    if isinstance(head, ReplaceSeveral):
+        for part in head.parts:
+            replace_head(network, part, num_outputs, name)
+        return
     try:
         old = network.get_submodule(head.path)
     except AttributeError:
@@ -44,10 +75,15 @@ def replace_head(network: nn.Module, head: Head, num_outputs: int, name: str) ->
     setattr(network.get_submodule(parent), last, _new_head(old, head, num_outputs, name))
 
 
-def run_after(network: nn.Module, after: tuple[str, ...], x: Tensor) -> Tensor:
-    """Return what the network makes of the head's output: its modules named in `after`, in order; `flatten` keeps the batch."""
+def run_after(network: nn.Module, after: tuple[str | Callable[[Tensor], Tensor], ...], x: Tensor) -> Tensor:
+    """Return what the network makes of the head's output: what `after` names, in order; `flatten` keeps the batch."""
     for step in after:
-        x = x.flatten(1) if step == "flatten" else network.get_submodule(step)(x)
+        if step == "flatten":
+            x = x.flatten(1)
+        elif isinstance(step, str):
+            x = network.get_submodule(step)(x)
+        else:
+            x = step(x)
     return x
 
 
@@ -61,7 +97,7 @@ def seeded(*words: object) -> Iterator[None]:
         yield
 
 
-def _new_head(old: nn.Module, head: Head, num_outputs: int, name: str) -> nn.Module:
+def _new_head(old: nn.Module, head: OneHead, num_outputs: int, name: str) -> nn.Module:
     if isinstance(head, ReplaceHead):
         return head.make(old, num_outputs)
     if isinstance(head, ReplaceConv):

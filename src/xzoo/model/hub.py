@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import urllib.error
+from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import quote
 
 from xzoo.errors import WeightsError
 from xzoo.model.download import ANSWER_SECONDS, download, reach
+
+WEIGHTS_FILES = ("model.safetensors", "pytorch_model.bin")
+"""The names of a repository's weights, the first that is there."""
 
 
 def cache(variable: str, folder: str) -> Path:
@@ -17,26 +24,37 @@ def cache(variable: str, folder: str) -> Path:
 
 
 def snapshot_path(address: str) -> Path:
-    """Return where "owner/repo/path/file" lies in the cache, or would: the snapshot of `main`, else any that has the file.
+    """Return where "owner/repo[@revision][/path/file]" lies in the cache, or would: in `main`, else in any snapshot.
 
     Raises WeightsError for an address that is none.
     """
-    repo, file = split(address)
-    folder = _hub() / f"models--{repo.replace('/', '--')}"
-    reference = folder / "refs" / "main"
-    revision = reference.read_text().strip() if reference.is_file() else "main"
-    main = folder / "snapshots" / revision / file
-    others = sorted(folder.glob(f"snapshots/*/{file}"))
-    return main if main.is_file() or not others else others[0]
+    repo, revision, files = split(address)
+    folder = _folder(repo)
+    reference = folder / "refs" / (revision or "main")
+    named = folder / "snapshots" / (reference.read_text().strip() if reference.is_file() else revision or "main")
+    there = [named / file for file in files if (named / file).is_file()]
+    if not revision:
+        there += [path for file in files for path in sorted(folder.glob(f"snapshots/*/{file}"))]
+    return there[0] if there else named / files[0]
 
 
-def split(address: str) -> tuple[str, str]:
-    """Take "owner/repo/path/file" apart into repository and file. Raises WeightsError."""
+def split(address: str) -> tuple[str, str, tuple[str, ...]]:
+    """Take "owner/repo[@revision][/path/file]" apart; without a file, give the names that one of weights may have.
+
+    Raises WeightsError.
+    """
     owner, _, rest = address.partition("/")
     repo, _, file = rest.partition("/")
-    if not (owner and repo and file) or ".." in address:
+    repo, at, revision = repo.partition("@")
+    if not (owner and repo) or bool(at) != bool(revision) or ".." in address or address.endswith("/"):
         raise WeightsError(f"{address!r} is no address on the hub", "write owner/repo/file")
-    return f"{owner}/{repo}", file
+    return f"{owner}/{repo}", revision, (file,) if file else WEIGHTS_FILES
+
+
+def file(address: str) -> Path:
+    """Return a file of the hub, fetched where the cache lacks it. Raises WeightsError, within seconds when offline."""
+    path = snapshot_path(address)
+    return path if path.is_file() else fetch(address)
 
 
 def endpoint() -> str:
@@ -56,21 +74,55 @@ def _hub() -> Path:
 
 
 def fetch(address: str) -> Path:
-    """Fetch "owner/repo/path/file" into the cache and return its path. Raises WeightsError, within seconds when offline."""
-    repo, file = split(address)
+    """Fetch "owner/repo[@revision][/path/file]" into the cache and return its path.
+
+    Raises WeightsError, within seconds when offline.
+    """
+    repo, revision, files = split(address)
     if is_offline():
         raise WeightsError("HF_HUB_OFFLINE is set", "unset it to fetch")
     # huggingface_hub alone tries again and again; that the hub answers at all is found out first.
     reach(endpoint())
+    for file in files[:-1]:
+        with contextlib.suppress(_AbsentError):
+            return _fetch_one(repo, revision, file)
+    return _fetch_one(repo, revision, files[-1])
+
+
+class _AbsentError(WeightsError):
+    """The repository is there, and has no such file."""
+
+
+def _fetch_one(repo: str, revision: str, file: str) -> Path:
     try:
         from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
     except ImportError:
-        path = _hub() / f"models--{repo.replace('/', '--')}" / "snapshots" / "main" / file
-        download(f"{endpoint()}/{repo}/resolve/main/{file}", path)
-        return path
+        return _download_one(repo, revision or "main", file)
+    asked = f"{repo}{'@' if revision else ''}{revision}/{file}"
     try:
-        return Path(hf_hub_download(repo, file, cache_dir=_hub(), endpoint=endpoint(), etag_timeout=ANSWER_SECONDS))
+        found = hf_hub_download(
+            repo, file, revision=revision or None, cache_dir=_hub(), endpoint=endpoint(), etag_timeout=ANSWER_SECONDS
+        )
     except Exception as error:
-        raise WeightsError(
-            f"{address} cannot be fetched: {' '.join(str(error).split())[:200]}", "check the address and the network"
+        is_absent = isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError)
+        kind = _AbsentError if is_absent else WeightsError
+        raise kind(
+            f"{asked} cannot be fetched: {' '.join(str(error).split())[:200]}", "check the address and the network"
         ) from error
+    return Path(found)
+
+
+def _download_one(repo: str, revision: str, file: str) -> Path:
+    path = _folder(repo) / "snapshots" / revision / file
+    try:
+        download(f"{endpoint()}/{repo}/resolve/{quote(revision, safe='')}/{file}", path)
+    except WeightsError as error:
+        if isinstance(error.__context__, urllib.error.HTTPError) and error.__context__.code == HTTPStatus.NOT_FOUND:
+            raise _AbsentError(error.text, error.remedy) from None
+        raise
+    return path
+
+
+def _folder(repo: str) -> Path:
+    return _hub() / f"models--{repo.replace('/', '--')}"

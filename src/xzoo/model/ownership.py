@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from xzoo.errors import PluginError
+from xzoo.model.modes import evaluating
 from xzoo.zoo.spec import Auxiliary, Backbone, Stages
 
 HEAD = "(head)"
@@ -64,7 +65,7 @@ def own_modules(
         inside = [owners[f"{name}.{child}".lstrip(".")] for child, _ in module.named_children()]
         if inside or name not in owners:
             owners[name] = _container_owner(inside, _own_tensor_owners(network, name, tensor_owner), stages)
-    owners.update(dict.fromkeys((n for n in owners if _claimed(n, (backbone.head.path,))), HEAD))
+    owners.update(dict.fromkeys((n for n in owners if _claimed(n, backbone.head.paths)), HEAD))
     for auxiliary in backbone.auxiliary:
         owner = next(o for name, o in tensor_owner.items() if name.startswith(auxiliary.path + "."))
         owners.update(dict.fromkeys((n for n in owners if _claimed(n, (auxiliary.path,))), owner))
@@ -75,7 +76,7 @@ def own_modules(
 def _claims(backbone: Backbone, in_use: Sequence[Auxiliary]) -> dict[str, tuple[str, ...]]:
     used = {auxiliary.path for auxiliary in in_use}
     return {
-        HEAD: (backbone.head.path,),
+        HEAD: backbone.head.paths,
         AUXILIARY: tuple(used),
         UNUSED: tuple(auxiliary.path for auxiliary in backbone.auxiliary if auxiliary.path not in used),
     }
@@ -103,11 +104,9 @@ def _called(network: nn.Module, backbone: Backbone, size: tuple[int, int]) -> li
         module.register_forward_pre_hook(lambda _module, _inputs, name=name: order.append(name))
         for name, module in network.named_modules()
     ]
-    flags = {module: module.training for module in network.modules()}
     parameter = next(network.parameters())
     try:
-        network.eval()
-        with torch.no_grad():
+        with evaluating(network), torch.no_grad():
             network(torch.zeros(1, backbone.preprocess.num_channels, *size, device=parameter.device, dtype=parameter.dtype))
     except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
         raise PluginError(
@@ -117,8 +116,6 @@ def _called(network: nn.Module, backbone: Backbone, size: tuple[int, int]) -> li
     finally:
         for handle in handles:
             handle.remove()
-        for module, training in flags.items():
-            module.training = training
     return order
 
 

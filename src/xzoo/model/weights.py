@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 from xzoo import durable
 from xzoo.errors import WeightsError, XzooError
 from xzoo.model import fetch as fetching
-from xzoo.model.checkpoint_file import read_tensors, state_dict
+from xzoo.model.checkpoint_file import read_content, state_dict
 from xzoo.zoo.spec import Choice, FileStart, RandomStart, Weights
 
 _SHOWN = 3
@@ -55,7 +57,7 @@ def load(module: nn.Module, choice: Choice) -> LoadedWeights:
     if isinstance(start, RandomStart):
         return LoadedWeights(name=choice.weights_name, licence=choice.backbone.licence, source="random")
     if isinstance(start, Weights) and start.read is not None:
-        tensors = _read(choice, start)
+        tensors = _converted(module, _read(choice, start), choice, choice.label)
         left_out = _put(module, tensors, choice, start.name)
         return LoadedWeights(start.name, start.licence, _digest(tensors), "read", "", left_out)
     path = locate(choice)
@@ -64,30 +66,47 @@ def load(module: nn.Module, choice: Choice) -> LoadedWeights:
             f"the weights {choice.label} have no file", "declare a url, a file on the hub, or a function that reads them"
         )
     sha256 = fetching.verify(path, start) if isinstance(start, Weights) else ""
-    left_out = _put(module, read_tensors(path), choice, str(path))
+    left_out = _put(module, _converted(module, read_content(path), choice, str(path)), choice, str(path))
     if isinstance(start, Weights):
-        return LoadedWeights(start.name, start.licence, sha256, start.url or start.hf, str(path), left_out)
+        return LoadedWeights(start.name, start.licence, sha256, start.url or start.hf or "file", str(path), left_out)
     return LoadedWeights(choice.weights_name, "", durable.sha256(path), "file", str(path), left_out)
 
 
-def _read(choice: Choice, weights: Weights) -> dict[str, Tensor]:
+def _read(choice: Choice, weights: Weights) -> Any:
     assert weights.read is not None
     try:
-        content = weights.read()
+        return weights.read()
     except XzooError:
         raise
     except Exception as error:
         raise WeightsError(
             f"{choice.label} cannot be read: {type(error).__name__}: {error}", "ask its plugin's author"
         ) from error
-    return state_dict(content, choice.label)
+
+
+def _converted(module: nn.Module, content: Any, choice: Choice, source: str) -> dict[str, Tensor]:
+    """Return the state dict in what a file holds, under the network's names where the declaration can convert it."""
+    if choice.backbone.convert is None:
+        return state_dict(content, source)
+    with contextlib.suppress(WeightsError):
+        content = state_dict(content, source)
+    try:
+        content = choice.backbone.convert(module, content)
+    except XzooError:
+        raise
+    except Exception as error:
+        raise WeightsError(
+            f"{source} holds nothing that {choice.backbone.name} can take over: {type(error).__name__}: {error}",
+            f"give weights of {choice.backbone.name}, or use {choice.backbone.name}@random",
+        ) from error
+    return state_dict(content, source)
 
 
 def _put(module: nn.Module, tensors: Mapping[str, Tensor], choice: Choice, source: str) -> tuple[str, ...]:
     """Copy tensors into the module and return the names that were left out, on either side. Raises WeightsError."""
     own = module.state_dict()
     given, left_out = _renamed(tensors, choice)
-    replaced = _replaced_paths(choice)
+    replaced = _optional(choice)
     if replaced:
         odd = {name for name, tensor in given.items() if name not in own or own[name].shape != tensor.shape}
         dropped = {name for name in odd if _is_below(name, replaced)}
@@ -117,11 +136,11 @@ def _renamed(tensors: Mapping[str, Tensor], choice: Choice) -> tuple[dict[str, T
     return given, left_out
 
 
-def _replaced_paths(choice: Choice) -> tuple[str, ...]:
-    """Return the modules whose tensors a local file may lack: they get new heads, or are not deployed."""
-    if not isinstance(choice.start, FileStart):
-        return ()
-    return (choice.backbone.head.path, *(auxiliary.path for auxiliary in choice.backbone.auxiliary))
+def _optional(choice: Choice) -> tuple[str, ...]:
+    """Return the prefixes of tensors that the weights may lack; of a local file, those that get new heads or are not deployed."""
+    if isinstance(choice.start, Weights):
+        return tuple(choice.start.optional)
+    return (*choice.backbone.head.paths, *(auxiliary.path for auxiliary in choice.backbone.auxiliary))
 
 
 def _refuse_foreign(

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from xzoo.model.heads import SeveralHeads
+
 # Features come in float32, whose relative resolution is 6e-8: below this share of its mean a deviation is mostly rounding.
 CONSTANT = 1e-5
 
@@ -30,8 +32,12 @@ class Standardiser:
 
     @torch.no_grad()
     def fold(self, head: nn.Module) -> None:
-        """Change a linear or convolutional head so that plain features give the logits that standardised ones gave."""
+        """Change linear or convolutional heads so that plain features give the logits that standardised ones gave."""
         if not len(self.mean_D):
+            return
+        if isinstance(head, SeveralHeads):
+            for part, place in zip(head.parts, head.places, strict=True):
+                Standardiser(self.mean_D[place], self.inverse_D[place]).fold(part)
             return
         weight, bias = head.get_parameter("weight"), head.get_parameter("bias")
         spread = (1, -1) + (1,) * (weight.dim() - 2)
@@ -60,6 +66,8 @@ def fit(features_ND: Tensor, head: nn.Module) -> Standardiser:
 
 
 def _foldable(head: nn.Module, dims: int) -> bool:
+    if isinstance(head, SeveralHeads):
+        return all(_foldable(part, 1 + len(shape)) for part, shape in zip(head.parts, head.shapes, strict=True))
     if isinstance(head, nn.Linear):
         return dims == 2 and head.bias is not None
     return (

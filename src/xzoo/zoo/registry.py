@@ -172,6 +172,8 @@ def start_of(backbone: Backbone, weights: str) -> Start:
         return RandomStart(int(found[1] or 0))
     if weights.startswith((".", "/", "~")) or weights.endswith(_FILE_ENDINGS):
         return FileStart(_own_file(weights))
+    if backbone.other_weights is not None:
+        return backbone.other_weights(weights)
     names = [published.name for published in backbone.weights]
     has = f"it has {', '.join(names)}" if names else "none are published for it"
     raise UsageError(

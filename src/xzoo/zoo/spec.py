@@ -8,15 +8,36 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from xzoo.errors import PluginError
-from xzoo.zoo.names import Reference
+from xzoo.zoo.heads import Head, OneHead, ReplaceConv, ReplaceHead, ReplaceLinear, ReplaceSeveral
+from xzoo.zoo.names import Reference, is_name, is_place
 
 if TYPE_CHECKING:
     from torch import nn
 
+__all__ = [
+    "IMAGENET_224",
+    "Auxiliary",
+    "Backbone",
+    "Choice",
+    "ExpectedFailure",
+    "Family",
+    "FileStart",
+    "Head",
+    "OneHead",
+    "Preprocess",
+    "RandomStart",
+    "ReplaceConv",
+    "ReplaceHead",
+    "ReplaceLinear",
+    "ReplaceSeveral",
+    "Stages",
+    "Start",
+    "Weights",
+]
+
 Prefixes = str | Sequence[str]
 Stages = Mapping[str, Prefixes]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*(/[A-Za-z0-9][A-Za-z0-9_.\-/]*)?")
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.[a-z]+$")
 
 
@@ -61,17 +82,21 @@ IMAGENET_224 = Preprocess(size=224, resize=256)
 
 @dataclass(frozen=True)
 class Weights:
-    """Published weights of a backbone, fetched from `url` or `hf` ("owner/repo/file"), or produced by `read() -> state dict`.
+    """Published weights of a backbone: fetched from `url` or `hf`, in the local `file`, or produced by `read() -> state dict`.
 
+    `hf` is "owner/repo[@revision]/file"; without a file it is model.safetensors, or where there is none pytorch_model.bin.
     `sha256` may be a prefix; where it is empty it is taken from a file name such as `alexnet-owt-7be5be79.pth`.
-    `top1` and `top5` are the publisher's percentages on `trained_on`.
+    `optional` lists prefixes of tensors that are taken where the file has them in the network's shapes, and else stay as they
+    were built: a published head of other classes. `top1` and `top5` are the publisher's percentages on `trained_on`.
     """
 
     name: str
     url: str = field(default="", kw_only=True)
     hf: str = field(default="", kw_only=True)
+    file: str = field(default="", kw_only=True)
     read: Callable[[], Mapping[str, Any]] | None = field(default=None, kw_only=True)
     sha256: str = field(default="", kw_only=True)
+    optional: Sequence[str] = field(default=(), kw_only=True)
     preprocess: Preprocess = field(default=IMAGENET_224, kw_only=True)
     trained_on: str = field(default="", kw_only=True)
     licence: str = field(default="", kw_only=True)
@@ -79,56 +104,22 @@ class Weights:
     top5: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if sum(bool(source) for source in (self.url, self.hf, self.read)) != 1:
-            raise PluginError(f"weights {self.name!r} name no single source", "give one of url, hf and read")
+        if sum(bool(source) for source in (self.url, self.hf, self.file, self.read)) != 1:
+            raise PluginError(f"weights {self.name!r} name no single source", "give one of url, hf, file and read")
         if not self.sha256 and (found := _HASH_IN_NAME.search(self.url or self.hf)):
             object.__setattr__(self, "sha256", found[1])
-
-
-@dataclass(frozen=True)
-class ReplaceLinear:
-    """The head is the linear layer at `path`; a new one of as many inputs and K outputs takes its place.
-
-    `after` names what the network does behind it: paths of its own modules, or `flatten`.
-    """
-
-    path: str
-    after: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ReplaceConv:
-    """The head is the convolution at `path`; a new one of the same kernel and K output channels takes its place.
-
-    `after` names what the network does behind it: paths of its own modules, or `flatten`.
-    """
-
-    path: str
-    after: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ReplaceHead:
-    """The head is the module at `path`; `make(old, num_outputs)` returns the new one."""
-
-    path: str
-    make: Callable[[nn.Module, int], nn.Module]
-    after: tuple[str, ...] = ()
-
-
-Head = ReplaceLinear | ReplaceConv | ReplaceHead
 
 
 @dataclass(frozen=True, kw_only=True)
 class Auxiliary:
     """An extra classifier that a network has while it learns.
 
-    `path` is its module, `head` the part of it that is replaced, `output` its place in the tuple that the network returns in
+    `path` is its module, `head` the one part of it that is replaced, `output` its place in the tuple that the network returns in
     train mode (0 is the main output), `weight` the share of its loss.
     """
 
     path: str
-    head: Head
+    head: OneHead
     output: int
     weight: float
 
@@ -151,7 +142,9 @@ class Backbone:
 
     `build()` returns the module with random weights and its published head, offline. `stages` maps names, in forward order, to
     parameter-name prefixes; with the head and the auxiliaries they cover every parameter once. It may be a function of the
-    module. `leave_out` lists checkpoint keys (prefixes) not to load, `rename` pairs of a regular expression and its replacement.
+    module. `leave_out` lists checkpoint keys (prefixes) not to load, `rename` pairs of a regular expression and its replacement;
+    `convert(module, content)` is for files that need more than that: it returns the state dict of what a file holds.
+    `other_weights(name)` makes weights that `weights` does not list, such as a revision on a hub; it raises XzooError.
     `preprocess` belongs to random weights; published ones carry their own. `fixed_size` says that no other input size works,
     `min_size` the smallest side in pixels. `params` and `gmacs` are published figures (GMACs: 10^9 multiply-accumulates).
     `expected_failures` names the checks of `xzoo plugins check` that it is known to fail.
@@ -166,6 +159,8 @@ class Backbone:
     auxiliary: Sequence[Auxiliary] = ()
     leave_out: Sequence[str] = ()
     rename: Sequence[tuple[str, str]] = ()
+    convert: Callable[[nn.Module, Any], Mapping[str, Any]] | None = None
+    other_weights: Callable[[str], Weights] | None = None
     preprocess: Preprocess = IMAGENET_224
     fixed_size: bool = False
     min_size: int = 1
@@ -177,7 +172,7 @@ class Backbone:
     expected_failures: Sequence[ExpectedFailure] = ()
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+        if not (is_name(self.name) or is_place(self.name)):
             raise PluginError(
                 f"{self.name!r} is no name for a backbone", "use letters, digits, '_', '-' and '.', with '/' after a family"
             )
@@ -192,12 +187,14 @@ class Backbone:
 class Family:
     """Many backbones under one name before the slash: `get("convnext_tiny")` declares `timm/convnext_tiny`.
 
-    `names()` reads a shipped table without building anything, and may be empty.
+    `names()` reads a shipped table, and may be empty; `get` makes a declaration of one of them without importing or building
+    anything, so that a thousand are listed in a second. `note()` is a sentence to stand below such a list, or nothing.
     """
 
     name: str
     names: Callable[[], Iterable[str]]
     get: Callable[[str], Backbone]
+    note: Callable[[], str] = str
 
 
 @dataclass(frozen=True)

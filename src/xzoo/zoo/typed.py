@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, get_args
 
-from xzoo.zoo.names import is_name
+from xzoo.zoo.names import is_name, is_place
 from xzoo.zoo.spec import Auxiliary, Backbone, Family, Head, Preprocess, Weights
 from xzoo.zoo.wording import shown
 
@@ -39,9 +39,13 @@ def _is_count(value: Any) -> bool:
 _TEXT: Check = ("text", _is(str))
 _HEAD: Check = (f"one of {', '.join(kind.__name__ for kind in get_args(Head))}", _is(*get_args(Head)))
 _FUNCTION: Check = ("a function", callable)
+_PERHAPS: Check = ("a function or None", lambda value: value is None or callable(value))
 
 _FIELDS: Mapping[str, Check] = {
-    "name": ("a name: letters, digits, '_', '-' and '.', with '/' after a family", is_name),
+    "name": (
+        "a name: letters, digits, '_', '-' and '.', with '/' after a family",
+        lambda value: is_name(value) or is_place(value),
+    ),
     "build": _FUNCTION,
     "head": _HEAD,
     "stages": ("a mapping of names to prefixes, or a function", _are_stages),
@@ -50,6 +54,8 @@ _FIELDS: Mapping[str, Check] = {
     "auxiliary": ("a sequence of Auxiliary", _all(_is(Auxiliary))),
     "leave_out": ("a sequence of texts", _all(_is(str))),
     "rename": ("a sequence of pairs of texts", _all(_is_pair)),
+    "convert": _PERHAPS,
+    "other_weights": _PERHAPS,
     "preprocess": ("a Preprocess", _is(Preprocess)),
     "fixed_size": ("True or False", _is(bool)),
     "min_size": ("a whole number", _is_count),
@@ -60,6 +66,7 @@ _FIELDS: Mapping[str, Check] = {
     "gmacs": ("a number or None", lambda value: value is None or _is(int, float)(value)),
     "names": _FUNCTION,
     "get": _FUNCTION,
+    "note": _FUNCTION,
 }
 
 
