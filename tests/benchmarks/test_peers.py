@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 from scipy import stats
 
-from peers import ratios, stage
+from peers import ceiling, gpu, ratios, stage
 from peers.run import rows
 from peers.sides import Took
+from xzoo.train.device import Device
 
 
 def took(*seconds: float, accuracy: float | None = None) -> list[Took]:
@@ -72,3 +76,44 @@ def test_too_few_images_are_refused(tmp_path: Path) -> None:
 def test_rows_of_latency_are_found_wherever_they_stand() -> None:
     row = {"engine": "eager", "batch": 1, "p50_ms": 2.0}
     assert rows({"backbones": {"x": {"latency": [row, {"engine": "eager"}]}}, "other": [1, "a"]}) == [row]
+
+
+def test_turns_go_back_and_forth_and_a_gain_is_of_the_turns_that_both_sides_took_part_in() -> None:
+    order: list[str] = []
+    seconds = {"xzoo": iter([9, 9, 1, 2, 4]), "ceiling": iter([9, 9, 1, 1, 1]), "notebook": iter([9, 10, 80])}
+
+    def side(name: str) -> float:
+        order.append(name)
+        return next(seconds[name])
+
+    found = gpu.in_turns({name: partial(side, name) for name in seconds}, {"xzoo": 3, "ceiling": 3, "notebook": 2})
+    assert found == {"xzoo": [1, 2, 4], "ceiling": [1, 1, 1], "notebook": [10, 80]}
+    assert order[5:] == ["xzoo", "ceiling", "notebook", "notebook", "ceiling", "xzoo", "xzoo", "ceiling"]
+    to_ceiling, to_notebook = gpu.gains("train", "alexnet", found, 100)
+    assert [row.gain for row in (to_ceiling, to_notebook)] == pytest.approx([0.5, 20])
+    assert [row.n for row in (to_ceiling, to_notebook)] == [3, 2]
+    assert to_ceiling.low < 0.5 < to_ceiling.high
+    assert to_notebook.other_per_second == pytest.approx(100 / 45)
+    assert ("not reached" in str(to_ceiling), "not reached" in str(to_notebook)) == (True, False)
+
+
+def test_the_ceiling_works_through_as_many_images_as_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    clock = iter([0.0, 6.0])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    side = ceiling.timed(lambda: steps.append(1), 32, Device("cpu", "fp32", 1), 80)
+    assert side() == pytest.approx(6.0 * 80 / 96)
+    assert len(steps) == 3
+
+
+def test_the_three_sides_train_and_infer_on_a_cpu(tmp_path: Path, own_cache: Path) -> None:
+    words = ["--device", "cpu", "--images", "6", "--size", "32", "--batch", "3", "--turns", "1", "--notebook-turns", "1"]
+    assert gpu.main([*words, "--backbones", "resnet18", "--parts", "train,infer", "--json", str(tmp_path / "told.json")]) == 0
+    told = json.loads((tmp_path / "told.json").read_text())
+    assert [(row["work"], row["ours"], row["other"]) for row in told["rows"]] == [
+        ("train", "xzoo", "ceiling"),
+        ("train", "xzoo", "notebook"),
+        ("infer", "xzoo eager", "ceiling"),
+        ("infer", "xzoo eager", "notebook"),
+    ]
+    assert told["machine"]["versions"]["torch"]
