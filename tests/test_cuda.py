@@ -122,6 +122,7 @@ def test_the_same_training_gives_the_same_tensors(trained: Callable[..., Trained
     assert [name for name, tensor in one.items() if not torch.equal(tensor, other[name])] == []
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 @pytest.mark.parametrize("augment", ["none", "natural"])
 def test_nothing_in_an_epoch_waits_for_the_device(augment: str, trained: Callable[..., Trained]) -> None:
     records, _ = trained(kind=Strict, augment=augment)

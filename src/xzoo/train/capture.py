@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 import warnings
 from collections.abc import Callable, Iterator
@@ -39,7 +40,7 @@ def recorder_of(device: Device) -> Recorder | None:
 
 
 class CudaRecorder:
-    """Records kernels with torch's CUDA graphs.
+    """Records kernels with torch's CUDA graphs, on a stream of its own, as torch's notes on them ask.
 
     A replay draws what the same step made eagerly would draw: the device's generator goes on from where it stands (torch's
     ATen/cuda/CUDAGeneratorImpl.h, note "CUDA Graph-safe RNG states").
@@ -50,31 +51,69 @@ class CudaRecorder:
 
     def watched(self, run: Run) -> str:
         """Do the work with torch telling each wait for the device, which a graph cannot hold."""
-        mode = torch.cuda.get_sync_debug_mode()
-        torch.cuda.set_sync_debug_mode("warn")
-        try:
-            with warnings.catch_warnings(record=True) as told:
-                warnings.simplefilter("always")
+        with self._aside(), warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            mode = torch.cuda.get_sync_debug_mode()
+            torch.cuda.set_sync_debug_mode("warn")
+            try:
                 fault = host_draws(run)
-        finally:
-            torch.cuda.set_sync_debug_mode(mode)
-        waits = [one for one in told if "called a synchronizing CUDA operation" in str(one.message)]
+            finally:
+                torch.cuda.set_sync_debug_mode(mode)
+        waits = False
         for one in told:
-            if one not in waits:
+            if "called a synchronizing CUDA operation" in str(one.message):
+                waits = True
+            elif "Synchronization debug mode is a prototype" not in str(one.message):
                 warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
         return "the network waits for the device in its forward or backward pass" if waits else fault
 
     def record(self, run: Run) -> Run:
-        """Record on a stream of its own; other threads may go on copying meanwhile."""
-        with torch.cuda.device(self.kind):
-            graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
-            try:
-                with _recording(graph, pool):
-                    run()
-            except Exception as error:  # any network may come here, and one that cannot be recorded is trained eagerly
-                _mend(pool)
-                raise NotRecordableError(str(error).strip().partition("\n")[0] or type(error).__name__) from error
+        """Record; other threads may go on copying meanwhile."""
+        graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
+        try:
+            with self._aside(), self._recording(graph, pool):
+                run()
+        except Exception as error:  # any network may come here, and one that cannot be recorded is trained eagerly
+            self._mend(pool)
+            raise NotRecordableError(str(error).strip().partition("\n")[0] or type(error).__name__) from error
         return graph.replay
+
+    @functools.cached_property
+    def _stream(self) -> torch.cuda.Stream:
+        return torch.cuda.Stream(self.kind)  # type: ignore[no-untyped-call]
+
+    @contextlib.contextmanager
+    def _aside(self) -> Iterator[None]:
+        """Work on the recorder's own stream, behind what the caller's has been given and before what it will be given."""
+        here = torch.cuda.current_stream(self.kind)
+        self._stream.wait_stream(here)
+        # torch 2.5 leaves the stream of a recording that failed the current one; this context does not.
+        with torch.cuda.stream(self._stream):
+            yield
+        here.wait_stream(self._stream)
+
+    def _recording(self, graph: torch.cuda.CUDAGraph, pool: Any) -> torch.cuda.graph:
+        return torch.cuda.graph(graph, pool=pool, stream=self._stream, capture_error_mode="thread_local")
+
+    def _mend(self, pool: Any) -> None:
+        """Put the allocator and the generator back after a recording that failed: torch can leave both recording.
+
+        Raises CellError where the device cannot be recorded on any more.
+        """
+        index = self._stream.device.index
+        with contextlib.suppress(Exception):  # it had ended already
+            torch._C._cuda_endAllocateToPool(index, pool)
+            torch._C._cuda_releasePool(index, pool)
+        value = torch.zeros((), device=self.kind)
+        try:
+            # A recording that ends as it should leaves the generator in order, whatever the one before did to it.
+            with self._aside(), self._recording(torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()):
+                value.add_(1)
+        except RuntimeError as error:
+            raise CellError(
+                f"the device did not recover from a step that could not be recorded: {str(error).partition(chr(10))[0]}",
+                "run it with --device cpu, and tell the authors of the backbone",
+            ) from error
 
 
 def host_draws(run: Callable[[], object]) -> str:
@@ -98,28 +137,3 @@ def repeatable() -> Iterator[None]:
         yield
     finally:
         torch.backends.cudnn.deterministic = before
-
-
-def _recording(graph: torch.cuda.CUDAGraph, pool: Any) -> torch.cuda.graph:
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    return torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local")
-
-
-def _mend(pool: Any) -> None:
-    """Put the allocator and the generator back after a recording that failed: torch may leave both recording.
-
-    Raises CellError where the device cannot be recorded on any more.
-    """
-    with contextlib.suppress(Exception):  # it had ended already
-        torch._C._cuda_endAllocateToPool(torch.cuda.current_device(), pool)
-        torch._C._cuda_releasePool(torch.cuda.current_device(), pool)
-    value = torch.zeros((), device="cuda")
-    try:
-        # A recording that ends as it should leaves the generator in order, whatever the one before did to it.
-        with _recording(torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()):
-            value.add_(1)
-    except RuntimeError as error:
-        raise CellError(
-            f"the device did not recover from a step that could not be recorded: {str(error).partition(chr(10))[0]}",
-            "run it with --device cpu, and tell the authors of the backbone",
-        ) from error

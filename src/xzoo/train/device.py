@@ -34,7 +34,7 @@ class Device:
 
     @contextlib.contextmanager
     def arithmetic(self, *, keeps_casts: bool = True) -> Iterator[None]:
-        """Run what is inside under autocast where the precision asks for it; `keeps_casts`: a weight is cast once for all uses."""
+        """Run what is inside under autocast where the precision asks for it; with `keeps_casts` a weight is cast once."""
         kind, is_bf16 = self.kind.partition(":")[0], self.precision == "bf16"
         with torch.autocast(kind, dtype=torch.bfloat16, enabled=is_bf16, cache_enabled=keeps_casts):
             yield

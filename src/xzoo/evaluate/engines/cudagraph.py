@@ -37,7 +37,8 @@ class CudaGraph:
                     infer(ready, held_BCHW, precision)
             torch.cuda.current_stream().wait_stream(aside)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
+            # Another thread may be bringing images meanwhile.
+            with torch.cuda.graph(graph, stream=aside, capture_error_mode="thread_local"):
                 found = infer(ready, held_BCHW, precision)
 
         def run(images_BCHW: Tensor) -> Tensor:
