@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xzoo.data.batches import Batches
+from xzoo.data.batches import Batches, at_once
 from xzoo.data.pack import View, make_pack, make_view
 from xzoo.data.source import arrays, open_source
 from xzoo.errors import UsageError
@@ -68,6 +68,11 @@ def test_with_k_views_an_image_is_augmented_in_k_ways() -> None:
 def test_a_last_batch_of_one_image_joins_the_one_before(size: int, expected: list[int]) -> None:
     assert [len(labels) for _, labels in batches(batch_size=size).epoch(0)] == expected
     assert batches(batch_size=size).num_steps == len(expected)
+
+
+@pytest.mark.parametrize(("device", "images"), [("cpu", 32), ("cuda:1", 128)])
+def test_what_is_only_looked_at_comes_in_larger_batches_on_cuda(device: str, images: int) -> None:
+    assert at_once(32, device) == images
 
 
 def test_a_single_image_is_a_batch_and_none_is_none() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 import xzoo
 from xzoo.data.batches import Batches
@@ -61,6 +62,26 @@ def test_activations_come_in_the_order_of_the_images_bit_for_bit(
             assert torch.equal(labels_B, others_B)
             assert torch.equal(rows_BCHW, expected)
             assert rows_BCHW.stride() == expected.stride()
+
+
+def test_activations_that_lie_on_the_device_are_those_of_the_file(
+    halves: Cut, images: Batches, device: Device, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from_file = list(computed(halves, images, device).epoch(1))
+    asked: list[str] = []
+
+    def bring(rows: NDArray[np.uint8], kind: str) -> torch.Tensor:
+        asked.append(kind)
+        return torch.from_numpy(np.array(rows))
+
+    monkeypatch.setattr(boundary, "resident", bring)
+    kept = computed(halves, images, device)
+    for _ in range(2):
+        for (rows_BCHW, labels_B), (expected, others_B) in zip(kept.epoch(1), from_file, strict=True):
+            assert torch.equal(rows_BCHW, expected)
+            assert rows_BCHW.stride() == expected.stride()
+            assert torch.equal(labels_B, others_B)
+    assert asked == ["cpu"]
 
 
 def test_each_image_goes_through_the_frozen_part_once_in_full_batches(
