@@ -82,7 +82,7 @@ def test_what_goes_wrong_in_the_thread_is_told_to_the_caller_and_no_thread_stays
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize("rows", [ROWS, COLOUR_LAST, ROWS.reshape(40, -1), ROWS[:0]])
+@pytest.mark.parametrize("rows", [ROWS, COLOUR_LAST, ROWS[::3], ROWS.reshape(40, -1), ROWS[:0]])
 @pytest.mark.parametrize("piece", [1, 200, 1 << 20])
 def test_a_whole_copy_is_made_of_pieces(rows: NDArray[np.uint8], piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "_PIECE_BYTES", piece)

@@ -43,7 +43,8 @@ def resident(rows_N: NDArray[np.uint8], device: str) -> Tensor | None:
 
 def copied(rows_N: NDArray[np.uint8], device: str) -> Tensor:
     """Return a copy of all rows on the device, brought there in pieces."""
-    if rows_N.ndim == 4 and not rows_N.flags.c_contiguous:  # colour last in memory: carried as it lies
+    if rows_N.ndim == 4 and not rows_N.flags.c_contiguous and rows_N.transpose(0, 2, 3, 1).flags.c_contiguous:
+        # Colour last in memory: carried as it lies.
         return copied(rows_N.transpose(0, 2, 3, 1), device).permute(0, 3, 1, 2)
     found_N = torch.empty(rows_N.shape, dtype=torch.uint8, device=device)
     step = max(1, _PIECE_BYTES // max(1, rows_N.nbytes // max(1, len(rows_N))))
