@@ -87,7 +87,7 @@ class CudaRecorder:
         """Work on the recorder's own stream, behind what the caller's has been given and before what it will be given."""
         here = torch.cuda.current_stream(self.kind)
         self._stream.wait_stream(here)
-        # torch 2.5 leaves the stream of a recording that failed the current one; this context does not.
+        # torch 2.11 leaves the stream of a recording that failed the current one (torch/cuda/graphs.py); this context does not.
         with torch.cuda.stream(self._stream):
             yield
         here.wait_stream(self._stream)
@@ -96,7 +96,7 @@ class CudaRecorder:
         return torch.cuda.graph(graph, pool=pool, stream=self._stream, capture_error_mode="thread_local")
 
     def _mend(self, pool: Any) -> None:
-        """Put the allocator and the generator back after a recording that failed: torch can leave both recording.
+        """Put the allocator and the generator back after a recording that failed: torch 2.11 leaves both recording.
 
         Raises CellError where the device cannot be recorded on any more.
         """
