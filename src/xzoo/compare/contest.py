@@ -18,6 +18,7 @@ from xzoo.compare.timings import Asked, Benchmark, InferenceRow
 from xzoo.errors import PreflightError, UsageError, XzooError
 from xzoo.evaluate.engines.engine import Engine
 from xzoo.evaluate.engines.table import ENGINES, available, engine
+from xzoo.train import memory
 from xzoo.train.device import Device, choose, environment
 from xzoo.zoo.spec import Choice, Preprocess
 
@@ -28,6 +29,7 @@ def carry_out(asked: Asked) -> Generator[str, None, Benchmark]:
     engines, left_out = _engines(asked.engines, devices[0])
     inputs = [_input(choice, asked) for choice in asked.choices]
     load = os.getloadavg()[0]
+    memory.keep_freed()
     candidates: dict[str, Candidate | Exception] = {}
     for choice, preprocess in zip(asked.choices, inputs, strict=True):
         yield f"{choice.label}: building"

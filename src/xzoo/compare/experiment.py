@@ -22,6 +22,7 @@ from xzoo.model.facts import built
 from xzoo.model.heads import seeded
 from xzoo.runs.result import Cell, CellResult, EpochRecord
 from xzoo.runs.store import RunFolder
+from xzoo.train import memory
 from xzoo.train.device import Device
 from xzoo.train.features import tensors_key
 from xzoo.zoo.identity import identity
@@ -67,6 +68,7 @@ def run(plan: Plan, folder: RunFolder, device: Device) -> Iterator[Event]:
     for label in dict.fromkeys(_label(cell) for cell in plan.cells if cell.id in missing):
         check_start(plan.choices[label])
     folder.write_plan(plan.described())
+    memory.keep_freed()
     places = {cell.id: place for place, cell in enumerate(plan.cells, 1)}
     for label, group in itertools.groupby(plan.cells, key=_label):
         cells = list(group)
@@ -76,6 +78,7 @@ def run(plan: Plan, folder: RunFolder, device: Device) -> Iterator[Event]:
                 yield CellEnded(result, places[cell.id], len(plan.cells), was_kept=True)
         if todo or not _knows(plan, folder, label):
             yield from _backbone(plan, folder, device, plan.choices[label], todo or cells[:1], places, do_train=bool(todo))
+            memory.give_back()
 
 
 def prepare(choice: Choice) -> Prepared:

@@ -16,6 +16,7 @@ from xzoo.compare.bench import build, input_of
 from xzoo.compare.experiment import prepare
 from xzoo.errors import UsageError
 from xzoo.model.classifier import Classifier
+from xzoo.train import memory
 from xzoo.train.device import Device, choose
 from xzoo.train.recipe import Recipe
 from xzoo.train.step import Steps
@@ -44,6 +45,7 @@ def subject(wanted: str | Backbone, batch: int, device: Device | None = None) ->
     name = f"{wanted}@random" if isinstance(wanted, str) and "@" not in wanted else wanted
     choice = Registry.installed().get(name)
     device = device or choose()
+    memory.keep_freed()
     recipe = Recipe(epochs=100_000, batch_size=max(2, batch), schedule="constant", lr=1e-4)
     preprocess = input_of(choice, recipe)
     classifier, device = build(prepare(choice), NUM_CLASSES, recipe, 0, preprocess, device)
