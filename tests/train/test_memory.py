@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,25 @@ def test_what_is_freed_is_kept_until_it_is_given_back() -> None:
     faults, freed = told("keep")
     assert faults < pages / 10
     assert freed > pages / 2
+
+
+@pytest.mark.skipif(memory._glibc() is None, reason="malloc is not glibc's")
+def test_what_is_kept_lies_in_large_pages_where_the_system_has_them() -> None:
+    choice = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not choice.exists() or "[never]" in choice.read_text():
+        pytest.skip("this system has no large pages")
+    code = """
+from xzoo.train import memory
+memory.keep_freed()
+block = bytearray(64 << 20)
+block[::4096] = bytes(len(block) // 4096)
+print(next(line for line in open("/proc/self/smaps_rollup") if line.startswith("AnonHuge")).split()[1])
+"""
+    path = os.pathsep.join(place for place in sys.path if place)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": path}
+    )
+    assert int(done.stdout) > 32 << 10
 
 
 @pytest.mark.skipif(memory._glibc() is None, reason="malloc is not glibc's")

@@ -68,7 +68,6 @@ def run(plan: Plan, folder: RunFolder, device: Device) -> Iterator[Event]:
     for label in dict.fromkeys(_label(cell) for cell in plan.cells if cell.id in missing):
         check_start(plan.choices[label])
     folder.write_plan(plan.described())
-    memory.keep_freed()
     places = {cell.id: place for place, cell in enumerate(plan.cells, 1)}
     for label, group in itertools.groupby(plan.cells, key=_label):
         cells = list(group)
@@ -77,6 +76,7 @@ def run(plan: Plan, folder: RunFolder, device: Device) -> Iterator[Event]:
             if cell.id not in missing and (result := folder.cell(cell.id)):
                 yield CellEnded(result, places[cell.id], len(plan.cells), was_kept=True)
         if todo or not _knows(plan, folder, label):
+            memory.keep_freed()
             yield from _backbone(plan, folder, device, plan.choices[label], todo or cells[:1], places, do_train=bool(todo))
             memory.give_back()
 
