@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 from scipy import stats
 
 from peers import ceiling, gpu, ratios, stage
@@ -104,6 +105,17 @@ def test_the_ceiling_works_through_as_many_images_as_are_asked_for(monkeypatch: 
     side = ceiling.timed(lambda: steps.append(1), 32, Device("cpu", "fp32", 1), 80)
     assert side() == pytest.approx(6.0 * 80 / 96)
     assert len(steps) == 3
+
+
+def test_the_ceiling_folds_batch_norms_and_infers_what_the_network_infers() -> None:
+    network = ceiling.made("resnet18").train()
+    images_BCHW = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    network(images_BCHW)
+    with torch.no_grad():
+        expected = network.eval()(images_BCHW)
+        folded = ceiling.fused(network)
+        assert torch.allclose(folded(images_BCHW), expected, atol=1e-4)
+    assert not any("bn" in str(node.target) for node in folded.graph.nodes)  # type: ignore[union-attr]
 
 
 def test_the_three_sides_train_and_infer_on_a_cpu(tmp_path: Path, own_cache: Path) -> None:

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision import models
 
 CLIP = 1.0
@@ -62,9 +63,7 @@ def training(name: str, batch: tuple[int, ...], where: Where, num_images: int) -
 
 def inference(name: str, batch: tuple[int, ...], where: Where, num_images: int) -> Callable[[], float]:
     """Return what infers as many batches as `num_images` need and returns the seconds of so many images."""
-    from torch.fx.experimental.optimization import fuse
-
-    network: nn.Module = fuse(made(name).eval())
+    network = fused(made(name).eval())
     dtype = torch.bfloat16 if where.precision == "bf16" else torch.float32
     network.to(device=where.kind, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     images_BCHW = synthetic(batch, where).to(dtype)
@@ -82,6 +81,23 @@ def made(name: str) -> nn.Module:
     options: dict[str, Any] = {"init_weights": True} if name == "googlenet" else {}
     network: nn.Module = getattr(models, name)(weights=None, num_classes=2, **options)
     return network
+
+
+def fused(network: nn.Module) -> nn.Module:
+    """Return the network with batch norms folded into the convolutions that they alone read."""
+    traced = fx.symbolic_trace(network)
+    modules = dict(traced.named_modules())
+    for node in list(traced.graph.nodes):
+        before = node.args[0] if node.args else None
+        if not isinstance(before, fx.Node) or len(before.users) > 1:
+            continue
+        first, second = (modules.get(str(one.target)) if one.op == "call_module" else None for one in (before, node))
+        if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+            traced.set_submodule(str(before.target), fuse_conv_bn_eval(first, second))
+            node.replace_all_uses_with(before)
+            traced.graph.erase_node(node)
+    traced.recompile()
+    return traced
 
 
 def loss_of(out: Any, labels_B: Tensor) -> Tensor:
