@@ -95,6 +95,13 @@ def new_folder(folder: Path, stays: Callable[[], bool] = lambda: False) -> Itera
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """Yield an empty folder among the system's temporary ones, which is removed with all it holds when the block ends."""
+    with tempfile.TemporaryDirectory(prefix=prefix) as folder:
+        yield Path(folder)
+
+
 def is_whole(folder: Path) -> bool:
     """Whether a folder made by `new_folder` holds every file of its manifest with the bytes it had."""
     try:

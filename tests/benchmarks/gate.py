@@ -15,10 +15,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pairing import decision
-from pairing.decision import Turn, as_json, exit_code, turns_until_clear
-from pairing.sides import can_be_timed, laid_out
-from pairing.turns import Work, facts, turn
+from xzoo.conformance.pairing import decision
+from xzoo.conformance.pairing.decision import exit_code
+from xzoo.conformance.pairing.judging import ROUNDS, judged, lines
+from xzoo.conformance.pairing.sides import can_be_timed, laid_out
+from xzoo.conformance.pairing.turns import Work, facts
+from xzoo.errors import UsageError
+
+ROOT = Path(__file__).parents[2]
 
 WORKS = ("inference resnet18 1", "inference mlp 16", "train-finetune resnet18 8", "train-frozen resnet18 32")
 
@@ -26,9 +30,11 @@ WORKS = ("inference resnet18 1", "inference mlp 16", "train-finetune resnet18 8"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare, print a line for each benchmark, write the JSON, and return the exit code."""
     asked = parse(arguments)
-    with laid_out(asked.base, asked.head) as (base, head):
-        missing = [side for side, folder in ((asked.base, base), (asked.head, head)) if not can_be_timed(folder)]
-        found = [] if missing else [judged(base, head, read(text), asked) for text in asked.work or WORKS]
+    try:
+        missing, found = compared(asked)
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return 2
     for side in missing:
         print(f"nothing to compare: {side} is from before the workloads", flush=True)
     verdicts = [one["verdict"] for one in found]
@@ -40,6 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return exit_code(verdicts)
 
 
+def compared(asked: argparse.Namespace) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return the sides that cannot be timed, and where there is none the verdicts, each printed as it comes."""
+    found = []
+    with laid_out(asked.base, asked.head, repository=ROOT, folders=("src", "plugins")) as (base, head):
+        missing = [side for side, folder in ((asked.base, base), (asked.head, head)) if not can_be_timed(folder)]
+        for text in () if missing else asked.work or WORKS:
+            found.append(judged(base, head, read(text), pairs=asked.pairs, rounds=asked.rounds))
+            print(*lines(found[-1]), sep="\n", flush=True)
+    return missing, found
+
+
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -47,7 +64,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("head")
     parser.add_argument("--work", action="append", metavar="'WORK BACKBONE BATCH'", help=f"default: {', '.join(WORKS)}")
     parser.add_argument("--pairs", type=int, default=decision.FEWEST_PAIRS, help="fresh processes of each side in a turn")
-    parser.add_argument("--rounds", type=int, default=12, help="alternations within a pair")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="alternations within a pair")
     parser.add_argument("--json", metavar="FILE")
     asked = parser.parse_args(arguments)
     if asked.pairs < decision.FEWEST_PAIRS:
@@ -59,24 +76,6 @@ def read(text: str) -> Work:
     """Return the work that the words mean."""
     name, backbone, batch = text.split()
     return Work(name, backbone, int(batch))
-
-
-def judged(base: Path, head: Path, work: Work, asked: argparse.Namespace) -> dict[str, Any]:
-    """Measure one benchmark in as many turns as its verdict needs, and tell it."""
-
-    def measure(_: int) -> Turn:
-        return turn(base, head, work, pairs=asked.pairs, rounds=asked.rounds)
-
-    found = as_json(str(work), turns_until_clear(measure))
-    for number, one in enumerate(found["turns"], 1):
-        ratio, control = one["ratio"], one["control"]
-        print(
-            f"{work}, turn {number}: head/base {ratio['value']:.3f} ({ratio['low']:.3f}-{ratio['high']:.3f}), "
-            f"slower by at least {ratio['bound'] - 1:+.1%}; A/A {control['value']:.3f}; n {ratio['n']} pairs"
-        )
-    note = {"inconclusive": " (like and like differ by more than is allowed; run it on a quieter machine)"}
-    print(f"{work}: {found['verdict']}{note.get(found['verdict'], '')}", flush=True)
-    return found
 
 
 if __name__ == "__main__":

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from gate import read
-from pairing.decision import FEWEST_PAIRS, Turn, judge, ratio_of
-from pairing.sides import laid_out
-from pairing.turns import Work, compared, facts
+from xzoo.conformance.pairing.decision import FEWEST_PAIRS, Turn, judge, ratio_of
+from xzoo.conformance.pairing.sides import laid_out
+from xzoo.conformance.pairing.turns import Work, compared, facts
 
+ROOT = Path(__file__).parents[2]
 PROBE = 400
 SLOWED = """
 
@@ -45,7 +46,7 @@ Classifier.outputs = _with_more_work
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the campaign, print it and write its figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--side", default=str(Path(__file__).parents[2]), help="a revision or folder; default: this tree")
+    parser.add_argument("--side", default=str(ROOT), help="a revision or folder; default: this tree")
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--slower", type=float, default=0.05)
     parser.add_argument("--work", default="inference resnet18 1")
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", metavar="FILE")
     asked = parser.parse_args(arguments)
     work = read(asked.work)
-    with laid_out(*[asked.side] * 4) as (base, control, same, slow):
+    with laid_out(*[asked.side] * 4, repository=ROOT, folders=("src", "plugins")) as (base, control, same, slow):
         count = slow_down(base, slow, work, asked)
         print(f"{asked.work}: {count} products for {asked.slower:.0%}; load {facts()['load']:.1f}", flush=True)
         trials = [trial([base, control, same, slow], work, asked, number) for number in range(asked.trials)]

@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pairing.decision import ALLOWED, Ratio, Turn, as_json, error_of, exit_code, judge, ratio_of, turns_until_clear
+from xzoo.conformance.pairing.decision import (
+    ALLOWED,
+    Ratio,
+    Turn,
+    as_json,
+    error_of,
+    exit_code,
+    judge,
+    ratio_of,
+    turns_until_clear,
+)
 
 PAIRS, DEVIATION, TRIALS = 5, 0.012, 4000
 LIMIT = math.log(1 + ALLOWED)

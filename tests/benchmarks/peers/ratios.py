@@ -6,8 +6,8 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 
-from pairing.decision import ratio_of
 from peers.sides import Took
+from xzoo.conformance.pairing.decision import ratio_of
 
 Turns = Mapping[str, Sequence[Took]]
 

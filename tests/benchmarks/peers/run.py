@@ -21,9 +21,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from pairing.turns import facts
 from peers import ratios, sides, stage
 from peers.sides import Job, Took
+from xzoo.conformance.pairing.turns import facts
 
 BIN = Path(sys.executable).parent
 NOTEBOOK = "notebook"

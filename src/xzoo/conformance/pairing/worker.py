@@ -1,14 +1,15 @@
 """A process that does one side's work when told to, and sleeps on its pipe in between.
 
-Reads a line `WORK BACKBONE BATCH`, answers `ready`, then for each line `N` does the work N times after one uncounted time, and
-answers as JSON the seconds of each, by the wall's clock and by the processor's, and how often it waited. Runs whichever xzoo is
-first on PYTHONPATH.
+Reads a line `WORK BACKBONE BATCH`, answers `ready`, or `elsewhere` where no code of its folder was imported; then for each line
+`N` does the work N times after one uncounted time, and answers as JSON the seconds of each, by the wall's clock and by the
+processor's, and how often it waited. Runs whichever code is first on PYTHONPATH.
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import os
 import resource
 import sys
 import time
@@ -23,7 +24,7 @@ def main() -> None:
         gc.collect()
         gc.freeze()
         gc.disable()
-        print("ready", flush=True)
+        print("ready" if _imported_from_here() else "elsewhere", flush=True)
         for line in sys.stdin:
             work()
             wall, processor, waited = [], [], _num_waits()
@@ -34,6 +35,11 @@ def main() -> None:
                 wall.append(ended[0] - began[0])
                 processor.append(ended[1] - began[1])
             print(json.dumps({"wall": wall, "processor": processor, "waits": _num_waits() - waited}), flush=True)
+
+
+def _imported_from_here() -> bool:
+    here = os.path.join(os.path.realpath("."), "")  # noqa: PTH118
+    return any(str(getattr(module, "__file__", None) or "").startswith(here) for module in list(sys.modules.values()))
 
 
 def _num_waits() -> int:

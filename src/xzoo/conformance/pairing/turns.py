@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pairing.decision import Turn, ratio_of
+from xzoo.conformance.pairing.decision import Turn, ratio_of
+from xzoo.errors import UsageError
 
 WORKER = Path(__file__).with_name("worker.py")
 STEADY = {
@@ -91,7 +92,8 @@ def started(trees: Sequence[Path], work: Work) -> Iterator[list[Instance]]:
         for place in random.sample(range(len(trees)), len(trees)):
             instances[place] = Instance(
                 subprocess.Popen(
-                    [sys.executable, str(WORKER)],
+                    # -P: the worker's own folder is no place to import from.
+                    [sys.executable, "-P", str(WORKER)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
@@ -100,7 +102,11 @@ def started(trees: Sequence[Path], work: Work) -> Iterator[list[Instance]]:
                 )
             )
         for instance in instances.values():
-            instance.told(f"{work.name} {work.backbone} {work.batch}")
+            if instance.told(f"{work.name} {work.backbone} {work.batch}").strip() != "ready":
+                raise UsageError(
+                    f"{work.backbone} comes from elsewhere, not from {' or '.join(map(str, trees))}",
+                    "begin in the folder of the repository that declares it",
+                )
         _share_a_core([instance.process.pid for instance in instances.values()])
         yield [instances[place] for place in range(len(trees))]
     finally:
@@ -119,7 +125,10 @@ def _share_a_core(processes: Sequence[int]) -> None:
 
 
 def _found(tree: Path) -> Mapping[str, str]:
-    return {"PYTHONPATH": os.pathsep.join(str(tree / name) for name in ("src", "plugins"))}
+    """Let a process import from the tree; where that is not xzoo itself, from where this process does behind it."""
+    is_xzoo = (tree / "src" / "xzoo").is_dir()
+    places = [tree / "src", tree / "plugins"] if is_xzoo else [tree / "src", tree, *(place for place in sys.path if place)]
+    return {"PYTHONPATH": os.pathsep.join(map(str, places))}
 
 
 def log_ratios(instances: Sequence[Instance], rounds: int) -> list[float]:
