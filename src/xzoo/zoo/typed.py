@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any, get_args
 
 from xzoo.zoo.names import is_name, is_place
-from xzoo.zoo.spec import Auxiliary, Backbone, Family, Head, Preprocess, Weights
+from xzoo.zoo.spec import Auxiliary, Backbone, ExpectedFailure, Family, Head, Preprocess, Weights
 from xzoo.zoo.wording import shown
 
 Check = tuple[str, Callable[[Any], bool]]
@@ -56,6 +56,7 @@ _FIELDS: Mapping[str, Check] = {
     "rename": ("a sequence of pairs of texts", _all(_is_pair)),
     "convert": _PERHAPS,
     "other_weights": _PERHAPS,
+    "expected_failures": ("a sequence of ExpectedFailure", _all(_is(ExpectedFailure))),
     "preprocess": ("a Preprocess", _is(Preprocess)),
     "fixed_size": ("True or False", _is(bool)),
     "min_size": ("a whole number", _is_count),
