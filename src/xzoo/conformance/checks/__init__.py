@@ -1,0 +1,1 @@
+"""What the conformance kit demands: one function per check, one module per matter."""

@@ -1,0 +1,50 @@
+"""How far two results of the same computation are apart, by what tells one image from another.
+
+B = images in a batch
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+ROUNDING = 1e-4
+"""What float32 alone may make, as a share of the spread among images; more is looked at in float64."""
+
+IN_DOUBLE = 1e-7
+"""What float64 alone may make."""
+
+GROSS = 0.03
+"""What is told where float64 cannot say."""
+
+
+def deviation(found: Any, expected: Any) -> float:
+    """Return the largest difference by the spread of `expected` about its mean over the images; infinite where shapes differ.
+
+    Where there is one image, or all give the same, the largest value takes the place of the spread.
+    """
+    if not isinstance(found, Tensor) or not isinstance(expected, Tensor) or found.shape != expected.shape:
+        return float("inf")
+    found, expected = found.detach().double(), expected.detach().double()
+    spread = float((expected - expected.mean(0)).abs().max()) if len(expected) > 1 else 0.0
+    scale = spread or float(expected.abs().max()) or 1.0
+    difference = float((found - expected).abs().max()) / scale
+    return difference if difference == difference else float("inf")  # noqa: PLR0124
+
+
+def really_differs(off: float, network: nn.Module, again: Callable[[nn.Module], float]) -> bool:
+    """Whether a deviation met in float32 is more than rounding: `again(network)` measures it once more, on a copy in float64.
+
+    A network that cannot compute in float64 differs where the first deviation is gross.
+    """
+    if off <= ROUNDING:
+        return False
+    try:
+        with torch.no_grad():
+            return again(copy.deepcopy(network).double()) > IN_DOUBLE
+    except Exception:  # constants of float32 in a stranger's forward
+        return off > GROSS
