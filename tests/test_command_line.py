@@ -15,7 +15,7 @@ TRAINING = (
 )
 WORDS = {
     "xzoo": "--debug --no-plugin --version",
-    "list": "PATTERN --format",
+    "list": "PATTERN --format --licence --max-params --min-top1",
     "info": "NAMES... --format",
     "compare": f"NAMES... {TRAINING} --freeze --seeds --train-size --vary",
     "train": f"NAME {TRAINING} --freeze --seed",
@@ -29,6 +29,8 @@ WORDS = {
     "weights where": "NAMES... --format",
     "weights verify": "NAMES... --format",
     "plugins": "--format --strict",
+    "plugins check": "NAMES... --format --memory --seconds",
+    "plugins new": "NAME --format --licence --path",
 }
 """Every command with its arguments, in capitals, and its options."""
 

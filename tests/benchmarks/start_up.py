@@ -1,9 +1,9 @@
-"""How long `xzoo --help` and `xzoo list` take with many plugins installed, beside a bare interpreter, in turns.
+"""How long `xzoo --help` and `xzoo list` take with many plugins installed, without them, and a bare interpreter, in turns.
 
     python tests/benchmarks/start_up.py [NUM_PLUGINS] [TURNS]
 
-Prints medians in seconds and their ratio to `python -c pass` of the same turns. The plugins are distributions with metadata and a
-module that fails when it is imported: names must come from metadata alone.
+Prints medians in seconds, their ratio to `python -c pass` of the same turns, and the ratio of with to without with its range. The
+plugins are distributions with metadata and a module that fails when it is imported: names must come from metadata alone.
 """
 
 from __future__ import annotations
@@ -42,6 +42,11 @@ def seconds(arguments: Sequence[str], variables: Mapping[str, str]) -> float:
     return time.perf_counter() - began
 
 
+def ratios(times: Sequence[float], others: Sequence[float]) -> list[float]:
+    """Return the ratio of every turn."""
+    return [one / other for one, other in zip(times, others, strict=True)]
+
+
 def main(count: int, turns: int) -> int:
     """Measure all commands in turns and print the table."""
     with tempfile.TemporaryDirectory() as place:
@@ -51,15 +56,21 @@ def main(count: int, turns: int) -> int:
             [sys.executable, *COMMANDS["xzoo list"]], env=variables, check=True, capture_output=True, text=True
         )
         missing = [f"many{number}" for number in range(count) if f"many{number}" not in listed.stdout]
-        found: dict[str, list[float]] = {name: [] for name in COMMANDS}
-        for _ in range(turns):
+        without = {**variables, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path[1:] if entry)}
+        sides = {"": variables, ", no plugins": without}
+        found: dict[str, list[float]] = {f"{name}{side}": [] for name in COMMANDS for side in sides}
+        for turn in range(turns):
             for name, arguments in COMMANDS.items():
-                found[name].append(seconds(arguments, variables))
+                # Either side is first in every other turn.
+                for side in sorted(sides, reverse=bool(turn % 2)):
+                    found[f"{name}{side}"].append(seconds(arguments, sides[side]))
     bare = found["python -c pass"]
     for name, times in found.items():
-        ratio = statistics.median(one / other for one, other in zip(times, bare, strict=True))
-        middle = statistics.median(times)
-        print(f"{name:16} {middle:.3f} s (least {min(times):.3f}, n {turns}), {ratio:.1f} times a bare interpreter")
+        ratio, middle = statistics.median(ratios(times, bare)), statistics.median(times)
+        print(f"{name:28} {middle:.3f} s (least {min(times):.3f}, n {turns}), {ratio:.1f} times a bare interpreter")
+    for name in COMMANDS:
+        shares = sorted(ratios(found[name], found[f"{name}, no plugins"]))
+        print(f"{name}, {count} plugins to none: {statistics.median(shares):.3f} ({shares[0]:.2f}-{shares[-1]:.2f})")
     if missing:
         print(f"not listed: {', '.join(missing)}", file=sys.stderr)
     return int(bool(missing))

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import locale
 import os
 import re
 import signal
+import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -138,3 +141,38 @@ def state() -> Callable[[], object]:
         return Path.cwd(), dict(os.environ), list(sys.path), handlers, locale.setlocale(locale.LC_ALL), errors
 
     return read
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are found through /proc")
+def test_an_interrupt_ends_the_listing_and_all_that_it_has_started(tmp_path: Path) -> None:
+    install([ware for ware in WARES if ware.hangs], tmp_path)
+    path = os.pathsep.join([str(tmp_path), *(place for place in sys.path if place)])
+    code = "import sys; from xzoo.cli import main; sys.exit(main())"
+    variables = {**os.environ, "PYTHONPATH": path, "MARK": f"mark-of-{tmp_path.name}"}
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "plugins"], env=variables, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert until(lambda: len(marked(variables["MARK"])) > 2)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.startswith("error: interrupted\n")
+    assert until(lambda: marked(variables["MARK"]) == [])
+
+
+def until(is_so: Callable[[], bool]) -> bool:
+    """Wait for something to become so, and give up after a minute."""
+    for _ in range(600):
+        if is_so():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def marked(word: str) -> list[str]:
+    """Return the processes whose environment holds a word."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            found += [entry.parent.name] if word.encode() in entry.read_bytes() else []
+    return found

@@ -26,7 +26,7 @@ COMMANDS = {
     "predict": "Predict images with a backbone that was trained.",
     "runs": "Show runs, and what differs between two.",
     "weights": "Fetch, find and verify published weights.",
-    "plugins": "Show how the installed plugins fare.",
+    "plugins": "Show how the installed plugins fare, check some, or begin one of your own.",
 }
 """Every command, in the order of its help; each is `command` in the module of its name."""
 
