@@ -44,6 +44,9 @@ WRITE_ELSEWHERE = {
 }
 """Calls outside of durable.py that may stay, each with its reason."""
 
+STRANGER = CODE["plugins"] / "example"
+"""A distribution of its own, which imports what it is a plugin for."""
+
 MOST_LINES, MEDIAN_LINES = 300, 150
 EMPTY_NAMES = {"utils", "util", "common", "helpers", "helper", "base", "manager", "misc"}
 
@@ -51,7 +54,7 @@ EMPTY_NAMES = {"utils", "util", "common", "helpers", "helper", "base", "manager"
 def modules(folder: str) -> dict[str, Path]:
     """Return the modules below a folder of the code, by their dotted names."""
     found = {}
-    for path in sorted(CODE[folder].rglob("*.py")):
+    for path in sorted(path for path in CODE[folder].rglob("*.py") if STRANGER not in path.parents):
         parts = path.relative_to(CODE[folder]).with_suffix("").parts
         found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found

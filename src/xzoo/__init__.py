@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from xzoo.compare.saved import load as load
     from xzoo.compare.timings import Benchmark as Benchmark
     from xzoo.data.source import arrays as arrays
+    from xzoo.errors import UsageError as UsageError
+    from xzoo.errors import WeightsError as WeightsError
     from xzoo.errors import XzooError as XzooError
+    from xzoo.model.facts import info as info
+    from xzoo.model.hub import hub_file as hub_file
     from xzoo.train.recipe import Recipe as Recipe
     from xzoo.zoo.hookspecs import hookimpl as hookimpl
     from xzoo.zoo.spec import IMAGENET_224 as IMAGENET_224
@@ -50,10 +54,14 @@ _HOMES = {
     "ReplaceLinear": "xzoo.zoo.spec",
     "ReplaceSeveral": "xzoo.zoo.spec",
     "Weights": "xzoo.zoo.spec",
+    "UsageError": "xzoo.errors",
+    "WeightsError": "xzoo.errors",
     "XzooError": "xzoo.errors",
     "arrays": "xzoo.data.source",
     "bench": "xzoo.compare.benchmark",
     "hookimpl": "xzoo.zoo.hookspecs",
+    "hub_file": "xzoo.model.hub",
+    "info": "xzoo.model.facts",
     "load": "xzoo.compare.saved",
     "predict": "xzoo.compare.inference",
 }

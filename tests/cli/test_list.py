@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -47,3 +48,79 @@ def test_a_pattern_narrows_the_list(command: Run, one_object: Read, pattern: str
 
 def test_an_empty_list_says_so(command: Run) -> None:
     assert command("list", "nothing-is-called-this")[1] == "no backbone matches 'nothing-is-called-this'\n"
+
+
+def rows(command: Run, one_object: Read, *words: str) -> list[dict[str, Any]]:
+    code, out, _ = command("list", *words, "--format", "json")
+    assert code == 0
+    found: list[dict[str, Any]] = one_object(out)["backbones"]
+    return found
+
+
+def test_a_familys_name_lists_its_members_with_figures(command: Run, one_object: Read) -> None:
+    found = rows(command, one_object, "fam")
+    assert [row["name"] for row in found] == ["fam/one", "fam/two"]
+    assert found == rows(command, one_object, "fam/")
+    [row] = rows(command, one_object, "resnet18")
+    assert (row["params"], row["size"], row["channels"]) == (11_689_512, [224, 224], 3)
+    assert row["weights"] == [
+        {"name": "IMAGENET1K_V1", "licence": "BSD-3-Clause", "trained_on": "ImageNet-1k", "top1": 69.758, "top5": 89.078}
+    ]
+
+
+def test_figures_stand_in_columns(command: Run) -> None:
+    code, out, _ = command("list", "resnet50")
+    assert code == 0
+    assert [line.split() for line in out.splitlines()] == [
+        ["backbone", "parameters", "GMACs", "input", "top-1", "weights", "licence"],
+        ["resnet50", "25.56", "M", "4.09", "224", "80.9", "IMAGENET1K_V2", "+1", "BSD-3-Clause"],
+    ]
+
+
+def test_filters_look_into_every_family_and_put_the_best_first(command: Run, one_object: Read) -> None:
+    found = rows(command, one_object, "--max-params", "2.7M", "--min-top1", "60")
+    assert {row["name"] for row in found} >= {"mobilenet_v3_small", "timm/mobilenetv3_small_100"}
+    assert "tiny" not in {row["name"] for row in found}
+    assert all(row["params"] <= 2.7e6 for row in found)
+    best = [max(one["top1"] for one in row["weights"]) for row in found]
+    assert best == sorted(best, reverse=True)
+    assert min(best) >= 60
+
+
+def test_only_the_weights_that_will_do_are_shown(command: Run, one_object: Read) -> None:
+    [row] = rows(command, one_object, "vit_l_16", "--licence", "NC")
+    assert [one["name"] for one in row["weights"]] == ["IMAGENET1K_SWAG_LINEAR_V1"]
+    assert rows(command, one_object, "resnet18", "--licence", "nc") == []
+    assert rows(command, one_object, "mlp", "--min-top1", "1") == []
+
+
+def test_a_filter_passes_broken_plugins_by_and_names_them(command: Run) -> None:
+    code, out, _ = command("list", "--max-params", "1M")
+    assert code == 0
+    assert "timm/test_vit" in out
+    assert "the plugin 'exits' of broken 0.1 cannot import broken_plugins.exits" in out
+    assert "the plugins of broken 0.1 could not all be asked: " in out
+
+
+def test_a_broken_plugin_keeps_its_line(command: Run) -> None:
+    code, out, _ = command("list", "exits")
+    assert code == 0
+    assert "exits  broken 0.1\n\nthe plugin 'exits' of broken 0.1 cannot import" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [(["--max-params", "many"], "write 5M, 300k or 5000000"), (["--min-top1", "120"], "0<=x<=100")],
+)
+def test_a_filter_that_is_no_number_is_refused(command: Run, words: list[str], what: str) -> None:
+    code, _, err = command("list", *words)
+    assert code == 2
+    assert what in " ".join(err.split())
+
+
+def test_all_names_fit_a_screen_and_families_are_counted(command: Run) -> None:
+    code, out, _ = command("list")
+    assert code == 0
+    assert len(out.splitlines()) < 60
+    assert re.search(r"^  timm/  [\d,]+ networks: xzoo list timm$", out, re.MULTILINE)
+    assert "twin is offered more than once: ask for DISTRIBUTION:twin" in out

@@ -154,3 +154,10 @@ def test_torchvisions_published_figures_are_met_within_one_percent(name: str) ->
         network = models.get_model(name, weights=None, **({"init_weights": True} if name == "googlenet" else {}))
     assert gmacs(network, (224, 224), 3) == pytest.approx(weights.meta["_ops"], rel=0.01)
     assert count_params(network, ["aux1", "aux2"]) == weights.meta["num_params"]
+
+
+def test_a_tensor_of_two_names_is_counted_by_both_uses() -> None:
+    first, second = nn.Conv2d(3, 3, 1, bias=False), nn.Conv2d(3, 3, 1, bias=False)
+    second.weight = first.weight
+    assert count_params(nn.Sequential(first, second)) == 9
+    assert gmacs(nn.Sequential(first, second), (10, 10), 3) == pytest.approx(2 * 900e-9)

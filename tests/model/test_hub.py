@@ -69,9 +69,9 @@ def test_a_revision_is_that_one_and_no_other(cache: Path) -> None:
 def test_a_file_that_is_here_is_not_fetched(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     path = put(cache, "aaa", "config.json", "main")
-    assert hub.file("someone/net/config.json") == path
+    assert hub.hub_file("someone/net/config.json") == path
     with pytest.raises(WeightsError, match="HF_HUB_OFFLINE is set"):
-        hub.file("someone/net/other.json")
+        hub.hub_file("someone/net/other.json")
 
 
 def test_the_second_name_is_asked_for_where_the_first_is_absent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -86,6 +86,11 @@ def draw() -> Callable[[str, int], nn.Module]:
 
 
 @pytest.fixture(scope="session")
+def bare() -> Callable[[str], nn.Module]:
+    return built
+
+
+@pytest.fixture(scope="session")
 def zoo() -> Mapping[str, xzoo.Backbone]:
     return declared()
 

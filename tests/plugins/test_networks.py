@@ -79,7 +79,7 @@ def test_what_stands_after_the_head_is_what_the_network_does_there(zoo: Mapping[
     )
     logits_BK = network(images_BCHW)
     for step in backbone.head.after:
-        caught.append(caught[-1].flatten(1) if step == "flatten" else network.get_submodule(step)(caught[-1]))
+        caught.append(caught[-1].flatten(1) if step == "flatten" else network.get_submodule(str(step))(caught[-1]))
     assert torch.equal(caught[-1], logits_BK)
 
 

@@ -58,7 +58,8 @@ def _count(forward: Callable[[Tensor], object], images_BCHW: Tensor) -> float:
 def _on_meta(module: nn.Module) -> Callable[[Tensor], object]:
     tensors = itertools.chain(module.named_parameters(remove_duplicate=False), module.named_buffers(remove_duplicate=False))
     shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
-    return lambda images_BCHW: torch.func.functional_call(module, shapes, (images_BCHW,))
+    # Every name of a tied tensor has its own shape here, which torch takes for a contradiction unless it is told not to tie them.
+    return lambda images_BCHW: torch.func.functional_call(module, shapes, (images_BCHW,), tie_weights=False)
 
 
 def _device(module: nn.Module) -> torch.device:

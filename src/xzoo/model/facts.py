@@ -59,6 +59,14 @@ class Facts:
     origin: str
 
 
+def info(backbone: str | Backbone | Choice) -> Facts:
+    """Return what is true of a backbone, by its name or as a value. Raises UsageError and PluginError."""
+    from xzoo.zoo.registry import Registry
+
+    # A value needs nothing of what is installed, and reading that takes longer than all else here.
+    return describe(Registry(()).get(backbone) if not isinstance(backbone, str) else Registry.installed().get(backbone))
+
+
 def describe(choice: Choice) -> Facts:
     """Build the network, without memory for its tensors where it allows that, and return what is true of it.
 

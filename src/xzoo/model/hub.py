@@ -51,7 +51,7 @@ def split(address: str) -> tuple[str, str, tuple[str, ...]]:
     return f"{owner}/{repo}", revision, (file,) if file else WEIGHTS_FILES
 
 
-def file(address: str) -> Path:
+def hub_file(address: str) -> Path:
     """Return a file of the hub, fetched where the cache lacks it. Raises WeightsError, within seconds when offline."""
     path = snapshot_path(address)
     return path if path.is_file() else fetch(address)
