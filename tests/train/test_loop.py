@@ -197,3 +197,30 @@ def test_phases_learn_what_they_promise(classifier_of: Make, plain: xzoo.Backbon
     records = trained(classifier, "gradual:1", watch=watch, epochs=3)
     assert found == [{"8"}, {"3", "4", "8"}, {"0", "1", "3", "4", "8"}]
     assert [record.stages_learning for record in records] == [(), ("block",), ("stem", "block")]
+
+
+class ZeroGate(torch.nn.Module):
+    """A residual branch whose scale starts at 0: in the first step no gradient gets into it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.branch = torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(4, 4, 3, padding=1)
+        self.gate = torch.nn.Parameter(torch.zeros(4, 1, 1))
+        self.fc = torch.nn.Linear(4, 10)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        maps_BCHW = self.stem(images_BCHW)
+        logits_BK: Tensor = self.fc((maps_BCHW + self.gate * self.branch(maps_BCHW)).mean((2, 3)))
+        return logits_BK
+
+
+def test_a_branch_that_starts_behind_a_zero_learns_from_the_second_step(
+    classifier_of: Make, plain: xzoo.Backbone, trained: Any
+) -> None:
+    stages = {"stem": "stem", "branch": ("branch", "gate")}
+    gated = dataclasses.replace(plain, build=ZeroGate, head=xzoo.ReplaceLinear("fc"), stages=stages)
+    classifier = classifier_of(gated)
+    before = snapshot(classifier.network)
+    trained(classifier, epochs=2, weight_decay=0.0)
+    assert moved(before, classifier.network.state_dict()) == set(before)
+    assert classifier.resting == set()

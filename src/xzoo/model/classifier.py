@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from xzoo.errors import PluginError
 from xzoo.model.heads import SeveralHeads, replace_head, run_after, seeded
-from xzoo.model.modes import evaluating
+from xzoo.model.modes import evaluating, refresh
 from xzoo.model.ownership import AUXILIARY, HEAD, own_modules, own_tensors
 from xzoo.zoo.spec import Auxiliary, Backbone, ReplaceSeveral
 
@@ -45,6 +45,7 @@ class Classifier:
     def learn(self, rates: Mapping[str, float]) -> None:
         """Let the stages with a rate above 0, and the head, learn; freeze everything else, parameters and buffers."""
         learning = self.learning_owners(rates)
+        refresh(self.network)
         for name, parameter in self.network.named_parameters():
             parameter.requires_grad_(self.tensor_owner[name] in learning)
         for name, module in self.network.named_modules():
@@ -117,6 +118,7 @@ class Classifier:
         with torch.no_grad():
             for name, tensor in tensors.items():
                 state[name].copy_(tensor)
+        refresh(self.network)
 
     def batch_norms(self) -> Iterator[nn.Module]:
         """Yield the modules that keep running statistics."""

@@ -70,6 +70,20 @@ def below_resolution(before: Mapping[str, Tensor], optimizer: torch.optim.Optimi
     return found
 
 
+def not_reached_yet(optimizer: torch.optim.Optimizer, network: nn.Module) -> set[str]:
+    """Return the parameters that the optimiser holds with a gradient of 0 everywhere.
+
+    A residual branch that ends in a scale of 0 at its start (https://arxiv.org/abs/1706.02677, section 5.1) gets none in the
+    first step; from the second on it does.
+    """
+    held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"] if group["lr"] > 0}
+    return {
+        name
+        for name, parameter in network.named_parameters()
+        if id(parameter) in held and parameter.grad is not None and not bool(parameter.grad.any())
+    }
+
+
 def demand(proof: Proof, when: str) -> Proof:
     """Return the proof where it holds, else raise ProofError."""
     if proof.holds:
