@@ -4,11 +4,13 @@
     python tests/real/conformance.py page FOLDER             # prints docs/conformance.md
 
 Names are those of `xzoo plugins check`, `*` included; without any, every backbone of torchvision and of the built-in ones.
+`families:N` means N networks of timm, the smallest of each of its architecture families, then the next in size.
 pytest does not collect this file.
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -31,7 +33,7 @@ def run(folder: Path, words: Sequence[str]) -> int:
     """Examine what is not in the folder yet, one file per backbone, and return 1 where a check says no."""
     folder.mkdir(parents=True, exist_ok=True)
     registry = Registry.installed()
-    names = list(apart.named(words)) if words else [name for name in registry.names() if "/" not in name and name != "timm"]
+    names = list(dict.fromkeys(_names(words))) if words else [name for name in registry.names() if name != "timm"]
     for name in sorted(names, key=lambda name: (registry.get(name).backbone.params or 0, name)):
         file = folder / f"{name.replace('/', '__')}.json"
         if not file.exists():
@@ -39,6 +41,27 @@ def run(folder: Path, words: Sequence[str]) -> int:
             file.write_bytes(msgspec.json.encode(replace(found, output=found.output[-2000:])))
             print(line(found), flush=True)
     return int(any(not found.holds for found in read(folder)))
+
+
+def _names(words: Sequence[str]) -> Iterator[str]:
+    for word in words:
+        if word.startswith("families:"):
+            yield from by_family(int(word.partition(":")[2]))
+        else:
+            yield from apart.named([word])
+
+
+def by_family(count: int) -> list[str]:
+    """Return names of timm's networks: the smallest of each family, then the second smallest, and so on."""
+    from xzoo_timm.catalogue import table
+
+    families: dict[str, list[tuple[int, str]]] = {}
+    for name, row in table()["networks"].items():
+        if not name.startswith("test_"):
+            families.setdefault(row["family"], []).append((row["params"], name))
+    rounds = itertools.zip_longest(*(sorted(family) for family in families.values()))
+    ordered = [one for each in rounds for one in sorted(one for one in each if one is not None)]
+    return [f"timm/{name}" for _, name in ordered][:count]
 
 
 def read(folder: Path) -> list[Examination]:

@@ -62,7 +62,7 @@ def epochs(classifier: Classifier, images_BCHW: Tensor, freeze: str, count: int 
     for record in train(WholeNetwork(classifier), batch, compute, strategy, recipe, device(), dict):
         after = anatomy.fingerprints(classifier.network)
         rates = strategy.rates(classifier.stages, record.epoch, count)
-        moved = frozenset(name for name, now in after.items() if before.get(name) != now)
+        moved = frozenset(name for name, now in after.items() if before.get(name, now) != now)
         yield Epoch(record.epoch, frozenset(classifier.learning_owners(rates)), moved)
         before = after
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from xzoo.conformance import anatomy, passes, surroundings
 from xzoo.conformance.images import draw, enliven
@@ -58,6 +59,7 @@ class Subject:
         self.failed = set(failed)
         self.heard: list[Heard] = []
         self.kept = Kept()
+        self.hollow: dict[tuple[str, tuple[int, int]], tuple[FakeTensorMode, nn.Module]] = {}
         self._spare: nn.Module | None = None
 
     @contextlib.contextmanager
@@ -71,6 +73,9 @@ class Subject:
     @shared
     def choice(self) -> Choice:
         """What the registry makes of the name."""
+        if isinstance(self.wanted, str):
+            # What hangs, or ends the interpreter, has ended a fresh one first, and is not tried on this.
+            _ = self.declared
         return Registry.installed().get(self.wanted)
 
     @property
@@ -96,6 +101,11 @@ class Subject:
     def images_BCHW(self) -> Tensor:  # noqa: N802
         """Images of the size that checks use."""
         return draw(NUM_IMAGES, self.preprocess.num_channels, self.size)
+
+    @shared
+    def training_images_BCHW(self) -> Tensor:  # noqa: N802
+        """Images to train on: others, since statistics that follow the same images again do not move."""
+        return draw(NUM_IMAGES, self.preprocess.num_channels, self.size, seed=1)
 
     @shared
     def declared(self) -> Mapping[str, Any]:

@@ -43,17 +43,28 @@ def attempt(on: Subject, trial: Trial) -> Any:
 
 def without_values(on: Subject, trial: Trial) -> Any:
     """Return what the network gives for tensors without values, on a device that need not be here."""
-    mode, skeleton = FakeTensorMode(allow_non_fake_inputs=True), on.built.skeleton
-
-    def empty(tensor: Tensor) -> Tensor:
-        return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=trial.device)
-
-    with mode, torch.no_grad(), _unlogged():
-        network = anatomy.copied(skeleton, empty)
+    mode, network = _hollow(on, trial)
+    with mode, torch.no_grad(), _unlogged(), heads_kept(on, network):
         if trial.num_outputs:
             with torch.device(trial.device):
                 replace_heads(on, network, trial.num_outputs)
         return network.train(trial.training)(torch.empty(trial.batch, trial.num_channels, *trial.size, device=trial.device))
+
+
+def _hollow(on: Subject, trial: Trial) -> tuple[FakeTensorMode, nn.Module]:
+    """Return the network as it is built, without values; the same for trials of one device and size, one after the other."""
+    skeleton, key = on.built.skeleton, (trial.device, trial.size)
+    if key not in on.hollow:
+        mode = FakeTensorMode(allow_non_fake_inputs=True)
+
+        def empty(tensor: Tensor) -> Tensor:
+            return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=trial.device)
+
+        with mode:
+            network = anatomy.copied(skeleton, empty)
+        on.hollow.clear()
+        on.hollow[key] = (mode, network)
+    return on.hollow[key]
 
 
 @contextlib.contextmanager

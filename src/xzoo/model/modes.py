@@ -20,7 +20,7 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 def refresh(module: nn.Module) -> None:
     """Let a module whose tensors have changed drop what it made of the old ones, and leave its modes as they are.
 
-    Networks with learnt biases of attention (LeViT, TinyViT) keep them ready for eval mode and drop them when `train()` is called.
+    Networks with learnt biases of attention (LeViT, TinyViT) keep them ready for eval mode, until `train()` is called.
     """
     with _kept(module):
         module.train()

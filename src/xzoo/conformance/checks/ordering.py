@@ -18,7 +18,8 @@ def stages_in_order(on: Subject) -> Iterator[Fault]:
     order, alive = on.uses.order, on.alive
     place = {stage: number for number, stage in enumerate(alive.stages)} | {HEAD: len(alive.stages)}
     bare = _bare(on)
-    used = [name for name in sorted(order, key=order.__getitem__) if alive.tensor_owner[name] in place and name not in bare]
+    aside = bare | _of_earlier_heads(on)
+    used = [name for name in sorted(order, key=order.__getitem__) if alive.tensor_owner[name] in place and name not in aside]
     first: dict[str, str] = {}
     for name in used:
         first.setdefault(alive.tensor_owner[name], name)
@@ -56,6 +57,15 @@ def _late(used: list[str], owner: Mapping[str, str], place: Mapping[str, int], f
             )
         if not furthest or place[mine] > place[furthest]:
             furthest = mine
+
+
+def _of_earlier_heads(on: Subject) -> set[str]:
+    """Return the parameters of several heads but for the one that a pass reaches last: the body may go on beside the others."""
+    order, paths = on.uses.order, on.backbone.head.paths
+    names = {path: [name for name in order if name.startswith(f"{path}.")] for path in paths}
+    reached = [path for path in paths if names[path]]
+    last = max(reached, key=lambda path: min(order[name] for name in names[path]), default="")
+    return {name for path in reached if path != last for name in names[path]}
 
 
 def _bare(on: Subject) -> set[str]:
