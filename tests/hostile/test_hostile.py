@@ -147,7 +147,9 @@ def state() -> Callable[[], object]:
 def test_an_interrupt_ends_the_listing_and_all_that_it_has_started(tmp_path: Path) -> None:
     install([ware for ware in WARES if ware.hangs], tmp_path)
     path = os.pathsep.join([str(tmp_path), *(place for place in sys.path if place)])
-    code = "import sys; from xzoo.cli import main; sys.exit(main())"
+    # Whatever a shell starts in the background inherits a SIGINT that is ignored.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heard}; import sys; from xzoo.cli import main; sys.exit(main())"
     variables = {**os.environ, "PYTHONPATH": path, "MARK": f"mark-of-{tmp_path.name}"}
     with subprocess.Popen(
         [sys.executable, "-c", code, "plugins"], env=variables, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True

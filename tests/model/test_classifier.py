@@ -256,47 +256,6 @@ def test_learnt_tensors_come_back(tiny: xzoo.Backbone) -> None:
     assert {name.split(".")[0] for name in moved(before, classifier.network.state_dict())} == {"0", "1"}
 
 
-class Prepared(nn.Module):
-    """Keeps a product of its weights ready for eval mode, and drops it when train() is called, as LeViT does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.mix, self.head = nn.Linear(3, 3), nn.Linear(3, 10)
-        self.ready: dict[str, Tensor] = {}
-
-    def train(self, mode: bool = True) -> Prepared:
-        super().train(mode)
-        if mode:
-            self.ready = {}
-        return self
-
-    def forward(self, images_BCHW: Tensor) -> Tensor:
-        square = self.mix.weight @ self.mix.weight if self.training else self.ready.setdefault("it", self._square())
-        logits_BK: Tensor = self.head(images_BCHW.mean((2, 3)) @ square + self.mix.bias)
-        return logits_BK
-
-    def _square(self) -> Tensor:
-        return (self.mix.weight @ self.mix.weight).detach()
-
-
-@pytest.mark.parametrize("way", ["learn", "restore"])
-def test_what_a_network_keeps_ready_for_eval_mode_does_not_outlive_its_tensors(way: str) -> None:
-    prepared = declared(Prepared, stages={"mix": "mix"})
-    classifier, other = made(prepared), made(prepared)
-    doubled = {name: 2 * tensor for name, tensor in classifier.learnt({"mix", HEAD}).items()}
-    other.restore(doubled)
-    expected = other.network.eval()(images())
-    assert not torch.equal(classifier.network.eval()(images()), expected)
-    if way == "restore":
-        classifier.restore(doubled)
-    else:
-        with torch.no_grad():
-            for name, parameter in classifier.network.named_parameters():
-                parameter.copy_(doubled[name])
-        classifier.learn({})
-    assert torch.equal(classifier.network.eval()(images()), expected)
-
-
 def test_restoring_leaves_the_modes_as_they_are() -> None:
     classifier = made(BRANCHED)
     classifier.learn({"second": 1.0})
