@@ -53,7 +53,7 @@ def is_blocked(on: Subject) -> Iterator[Fault]:
 
 
 def definition(find: Find) -> Definition:
-    return Definition("it", "It holds.", find)  # type: ignore[arg-type]
+    return Definition("it", "It holds.", find)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def set_environment() -> None:
 
 
 def replace_relu() -> None:
-    F.relu = lambda maps: maps  # type: ignore[assignment]
+    F.relu = lambda maps: maps  # type: ignore[assignment, misc]
 
 
 CHANGES: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
@@ -68,7 +68,7 @@ CHANGES: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
     "torch's recording of gradients": (lambda: torch.set_grad_enabled(False), torch.is_grad_enabled),
     "torch's precision of products": (lambda: torch.set_float32_matmul_precision("medium"), torch.get_float32_matmul_precision),
     "Python's random stream": (random.random, random.getstate),
-    "numpy's random stream": (np.random.rand, lambda: np.random.get_state(legacy=True)[2]),
+    "numpy's random stream": (np.random.rand, lambda: np.random.get_state(legacy=False)["state"]["pos"]),
     "replaces torch.nn.functional.relu": (replace_relu, lambda: F.relu),
     "environment": (set_environment, lambda: dict(os.environ)),
     "working folder": (lambda: os.chdir("/"), Path.cwd),

@@ -141,7 +141,8 @@ class Silenced(Tiny):
         features_BD = super().body(images_BCHW)
         gate = self.layer2.gate
         assert isinstance(gate, nn.Linear)
-        return features_BD + 0 * gate(features_BD)
+        gated_BD: Tensor = features_BD + 0 * gate(features_BD)
+        return gated_BD
 
 
 class Backwards(Tiny):
@@ -150,7 +151,7 @@ class Backwards(Tiny):
     def body(self, images_BCHW: Tensor) -> Tensor:
         features_BD = super().body(images_BCHW)
         if features_BD.requires_grad:
-            features_BD.register_hook(lambda gradient: -gradient)
+            features_BD.register_hook(lambda gradient: -gradient)  # type: ignore[no-untyped-call]
         return features_BD
 
 
