@@ -60,11 +60,14 @@ PLANTS = {
     # One float image tensor in, of the declared channels and sizes.
     "planted-one-channel": "channels",
     "planted-one-eyed": "looks-at-images",
+    "planted-bytes": "inputs-agree",
+    "planted-too-small": "inputs-agree",
     "planted-any-size": "sizes",
     "planted-min-size": "sizes",
     "planted-fixed": "fixed-size",
     # Frozen means frozen, buffers included; a fixed extractor is a fixed function; what learns is what was said.
     "planted-drifting": "frozen",
+    "planted-led-by-the-head": "frozen",
     "planted-decaying": "frozen",
     "planted-remembering": "frozen",
     "planted-counting": "eval-changes-nothing",

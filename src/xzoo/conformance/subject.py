@@ -177,7 +177,10 @@ class Subject:
         if not callable(declared):
             return declared
         with self.during("stages()"):
-            return declared(self.built.skeleton)
+            try:
+                return declared(self.built.skeleton)
+            except Exception:  # a function that looks at values cannot do without them
+                return declared(self.build())
 
     def classifier(self, number: int = 0, num_outputs: int = NUM_OUTPUTS) -> Classifier:
         """Return a new classifier as it starts from `@random:number`."""

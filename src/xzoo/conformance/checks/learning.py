@@ -61,6 +61,15 @@ def training_by_seed(on: Subject) -> Iterator[Fault]:
 @check
 def frozen(on: Subject) -> Iterator[Fault]:
     """Under `frozen` nothing but the head moves in five steps, buffers included, and features stay what they were."""
+    with left_as_it_was(on.alive):
+        on.alive.learn({})
+        with torch.no_grad():
+            off = deviation(on.alive.features(on.images_BCHW), on.seen.features)
+    if off > ROUNDING:
+        yield Fault(
+            f"features are off by {off:.1e} while the head alone is in train mode",
+            "let every part of forward() go by the mode of its own module: F.dropout(x, training=self.training)",
+        )
     yield from _trained(on, "frozen", num_steps=FROZEN_STEPS)
 
 

@@ -93,16 +93,21 @@ def words(on: Subject) -> Iterator[Fault]:
                 f"the expected failure of {failure.check!r} has the reason {failure.reason!r} and the link {failure.link!r}",
                 'ExpectedFailure("check", "one sentence", "https://... where the network\'s project discusses it")',
             )
-    yield from _sizes(on)
 
 
-def _sizes(on: Subject) -> Iterator[Fault]:
-    """Yield where declared inputs contradict each other."""
+@check
+def inputs_agree(on: Subject) -> Iterator[Fault]:
+    """Declared inputs agree: sizes with min_size and fixed_size, channels with each other, means with pixels from 0 to 1."""
     backbone = on.backbone
     inputs = {"the backbone": backbone.preprocess, **{f"the weights {one.name}": one.preprocess for one in backbone.weights}}
     if not backbone.weights:
         inputs = {"the backbone": backbone.preprocess}
     for what, preprocess in inputs.items():
+        if any(not 0 <= mean <= 1 for mean in preprocess.mean) or max(preprocess.std) > 1:
+            yield Fault(
+                f"{what} declare the means {preprocess.mean} and deviations {preprocess.std}, of pixels that run from 0 to 1",
+                "mean=(0.485, 0.456, 0.406), not 123.7 and the like",
+            )
         if min(preprocess.shape) < backbone.min_size:
             yield Fault(
                 f"{what} take images of {preprocess.shape[0]} x {preprocess.shape[1]}, and min_size is {backbone.min_size}",

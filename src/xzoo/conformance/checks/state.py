@@ -117,8 +117,10 @@ def weights_fit(on: Subject) -> Iterator[Fault]:
             weights.load(on.build(), Choice(on.backbone, one))
         except XzooError as error:
             yield Fault(f"the weights {one.name} do not fit: {error.text}", f"leave_out=(...), rename=(...): {error.remedy}")
-        except OSError as error:
-            raise InapplicableError(f"the weights {one.name} cannot be read here: {error}") from error
+        except Exception as error:
+            if any("network" in what for heard in on.heard if heard.during == "reading weights" for what in heard.touched):
+                raise InapplicableError(f"the weights {one.name} are fetched, and there is no network here") from error
+            raise
         else:
             yield from _useless(on, one, names)
 

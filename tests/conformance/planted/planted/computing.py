@@ -11,6 +11,7 @@ from planted.sound import AUXILIARIES
 KINDS = {
     "planted-softmax": "Probabilities",
     "planted-dropping": "Dropping",
+    "planted-led-by-the-head": "LedByTheHead",
     "planted-of-the-batch": "OfTheBatch",
     "planted-centred": "Centred",
     "planted-counting": "Counting",

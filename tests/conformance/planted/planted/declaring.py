@@ -130,6 +130,8 @@ def xzoo_backbones() -> Iterable[xzoo.Backbone]:
     yield _tokens("planted-any-size", fixed_size=False)
     yield _tokens("planted-min-size", fixed_size=False, min_size=8)
     yield tiny("planted-fixed", fixed_size=True, min_size=32)
+    yield tiny("planted-bytes", preprocess=xzoo.Preprocess(size=32, mean=(123.7, 116.3, 103.5), std=(58.4, 57.1, 57.4)))
+    yield tiny("planted-too-small", min_size=64)
     yield tiny("planted-params", params=3_000)
     yield tiny("planted-flops", gmacs=0.000276)
     yield tiny("planted-no-licence", licence="")

@@ -37,6 +37,13 @@ class Dropping(Tiny):
         return F.dropout(super().body(images_BCHW), 0.1)
 
 
+class LedByTheHead(Tiny):
+    """Drops where the head is in train mode, also in a body that is frozen."""
+
+    def body(self, images_BCHW: Tensor) -> Tensor:
+        return F.dropout(super().body(images_BCHW), 0.1, self.fc.training)
+
+
 class OfTheBatch(Tiny):
     """One norm, deep inside, has no statistics of its own."""
 
