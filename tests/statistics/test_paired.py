@@ -12,7 +12,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from xzoo.statistics.paired import holm, mcnemar_exact, newcombe_paired_difference
+from xzoo.statistics.paired import holm, mcnemar_clustered, mcnemar_exact, newcombe_paired_difference
 
 
 def outcomes(both: int, only_a: int, only_b: int, neither: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -110,3 +110,26 @@ def test_equal_outcomes_still_have_an_interval() -> None:
 def test_outcomes_of_different_images_are_refused() -> None:
     with pytest.raises(ValueError, match="shapes"):
         newcombe_paired_difference(np.ones(3), np.ones(4))
+
+
+def test_the_clustered_test_is_the_exact_one_where_every_patient_has_one_image() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        a, b = rng.random(50) < 0.9, rng.random(50) < 0.7
+        oracle = mcnemar_exact(int((a & ~b).sum()), int((b & ~a).sum()))
+        assert mcnemar_clustered(a, b, rng.permutation(50)) == pytest.approx(oracle, abs=1e-9)
+
+
+def test_copies_of_an_image_add_nothing() -> None:
+    a, b = outcomes(20, 9, 2, 5)
+    alone = mcnemar_exact(9, 2)
+    assert mcnemar_clustered(np.repeat(a, 4), np.repeat(b, 4), np.repeat(np.arange(36), 4)) == pytest.approx(alone)
+    assert mcnemar_exact(36, 8) < alone / 100
+
+
+def test_patients_of_which_none_differs_decide_nothing() -> None:
+    same = np.ones(6, bool)
+    assert mcnemar_clustered(same, same, np.arange(6)) == 1
+    assert mcnemar_clustered(*outcomes(0, 1, 1, 0), np.zeros(2)) == 1
+    with pytest.raises(ValueError, match="in groups of shape"):
+        mcnemar_clustered(same, same, np.arange(5))

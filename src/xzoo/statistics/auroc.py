@@ -1,0 +1,109 @@
+"""The area under the ROC curve, its interval, and the difference of two on the same images."""
+
+# N = images
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def influences(scores_N: NDArray[Any], is_positive_N: NDArray[Any]) -> tuple[float, Floats]:
+    """Return the AUROC, ties counting half, and what each image adds to its error (N).
+
+    The squares of these add up to the variance of DeLong, DeLong and Clarke-Pearson 1988 (https://doi.org/10.2307/2531595), their
+    products with another classifier's to the covariance, and those of one patient's images to be summed before (Obuchowski 1997,
+    https://doi.org/10.2307/2533958). Placements come from midranks as in Sun and Xu 2014
+    (https://doi.org/10.1109/LSP.2014.2337313). All are NaN where a class has one image alone: its variance cannot be known.
+    Raises ValueError unless there are scores of both classes.
+    """
+    scores_N, positive_N = np.asarray(scores_N, np.float64), np.asarray(is_positive_N, bool)
+    num_positives, num_negatives = int(positive_N.sum()), int((~positive_N).sum())
+    if scores_N.shape != positive_N.shape or scores_N.ndim != 1 or not num_positives or not num_negatives:
+        raise ValueError(f"{num_positives} positives and {num_negatives} negatives among scores of shape {scores_N.shape}")
+    ranks_N = _midranks(scores_N)
+    placements_N = np.empty(len(scores_N))
+    placements_N[positive_N] = (ranks_N[positive_N] - _midranks(scores_N[positive_N])) / num_negatives
+    placements_N[~positive_N] = 1 - (ranks_N[~positive_N] - _midranks(scores_N[~positive_N])) / num_positives
+    area = float(placements_N[positive_N].mean())
+    if min(num_positives, num_negatives) < 2:
+        return area, np.full(len(scores_N), math.nan)
+    sizes_N = np.where(positive_N, num_positives, num_negatives).astype(np.float64)
+    return area, (placements_N - area) / np.sqrt(sizes_N * (sizes_N - 1))
+
+
+def auroc_interval(
+    scores_N: NDArray[Any], is_positive_N: NDArray[Any], groups_N: NDArray[Any] | None = None, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Return the AUROC and the ends of its interval, in [0, 1].
+
+    DeLong's variance on the scale of the logit (Pepe 2003, The Statistical Evaluation of Medical Tests, page 107), summed by
+    patient where `groups_N` names them. Where that is 0 (all positives above all negatives) or unknown (one image of a class),
+    the interval is that of `newcombe`. Raises ValueError unless there are scores of both classes.
+    """
+    positive_N = np.asarray(is_positive_N, bool)
+    area, influences_N = influences(scores_N, positive_N)
+    low, high = newcombe(area, int(positive_N.sum()), int((~positive_N).sum()), level)
+    deviation = math.sqrt(float((by_group(influences_N, groups_N) ** 2).sum()))
+    if not 0 < area < 1 or not deviation > 0:
+        return area, low, high
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    centre, reach = math.log(area / (1 - area)), z * deviation / (area * (1 - area))
+    ends = [0.5 + 0.5 * math.tanh((centre + sign * reach) / 2) for sign in (-1, 1)]
+    return area, ends[0], ends[1]
+
+
+def delong_difference(
+    scores_a_N: NDArray[Any], scores_b_N: NDArray[Any], is_positive_N: NDArray[Any], groups_N: NDArray[Any] | None = None
+) -> tuple[float, float]:
+    """Return A's AUROC less B's on the same images, and the variance of that (DeLong et al. 1988), summed by patient.
+
+    The variance is NaN where a class has one image alone. Raises ValueError unless there are scores of both classes.
+    """
+    (area_a, of_a_N), (area_b, of_b_N) = influences(scores_a_N, is_positive_N), influences(scores_b_N, is_positive_N)
+    return area_a - area_b, float((by_group(of_a_N - of_b_N, groups_N) ** 2).sum())
+
+
+def newcombe(area: float, num_positives: int, num_negatives: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the ends of the score-like interval for an AUROC: where it lies just `level`'s normal quantile away.
+
+    Method 5 of Newcombe 2006 (https://doi.org/10.1002/sim.2324): the variance is that of Hanley and McNeil 1982 for exponential
+    scores, at the end instead of the estimate, with both class sizes taken as their mean inside it.
+    """
+    z, size = NormalDist().inv_cdf(0.5 + level / 2), (num_positives + num_negatives) / 2 - 1
+
+    def excess(end: float) -> float:
+        inner = 1 + size * (1 - end) / (2 - end) + size * end / (1 + end)
+        return (area - end) ** 2 - z * z * end * (1 - end) * inner / (num_positives * num_negatives)
+
+    return (0.0 if area <= 0 else _root(excess, 0.0, area)), (1.0 if area >= 1 else _root(excess, 1.0, area))
+
+
+def by_group(values_N: Floats, groups_N: NDArray[Any] | None) -> Floats:
+    """Return the values summed by group, scaled so that their squares are unbiased for few groups; as they are without groups."""
+    if groups_N is None:
+        return values_N
+    names, places_N = np.unique(groups_N, return_inverse=True)
+    sums = np.bincount(places_N, weights=values_N, minlength=len(names))
+    return sums if len(names) == len(values_N) or len(names) < 2 else sums * math.sqrt(len(names) / (len(names) - 1))
+
+
+def _root(excess: Any, outer: float, inner: float) -> float:
+    """Return where `excess` turns from positive, at the outer end, to negative, at the estimate; to float64's resolution."""
+    for _ in range(80):
+        middle = (outer + inner) / 2
+        outer, inner = (middle, inner) if excess(middle) > 0 else (outer, middle)
+    return (outer + inner) / 2
+
+
+def _midranks(values_N: Floats) -> Floats:
+    _, inverse_N, counts = np.unique(values_N, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    ranks: Floats = (ends - (counts - 1) / 2)[inverse_N]
+    return ranks
