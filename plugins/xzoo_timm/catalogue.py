@@ -149,7 +149,7 @@ def preprocess_of(said: Mapping[str, Any]) -> xzoo.Preprocess:
         mean=tuple(said["mean"]),
         std=tuple(said["std"]),
         interpolation=said["interpolation"],
-        resize=math.floor(min(height, width) / said["crop"]) if said["crop"] < 1 else None,
+        resize=math.floor(min(height, width) / said["crop"]),
     )
 
 

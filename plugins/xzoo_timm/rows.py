@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xzoo_timm.heads import NOTHING, OVERRIDES, after_head, observed_heads
@@ -40,6 +40,7 @@ LICENCES = {
 """SPDX's spelling of timm's; others stay as timm has them."""
 
 MOST_CLASSES = 1000
+_STEP = 32
 _SIDES = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448)
 
 
@@ -77,14 +78,15 @@ def row_of(name: str, given: Mapping[str, Any] | None = None, config: Mapping[st
     size = seen_size(family, own)
     calls = calls_of(module, size)
     stages = stages_of(module, heads, size, late_in(family, module))
+    fixed = bool(own["fixed"]) and not _takes_sizes_around(module, own)
     row = {
         "family": family,
         "classes": classes,
         "heads": heads,
         "conv": len(module.get_submodule(heads[0]).weight.shape) == 4,  # type: ignore[arg-type]
         "after": after_head(heads, calls),
-        "fixed": bool(own["fixed"]),
-        "least": _least_side(module, own) if not own["fixed"] else min(own["size"]),
+        "fixed": fixed,
+        "least": min(own["size"]) if fixed else _least_side(module, own),
         "params": sum(parameter.numel() for parameter in module.parameters()),
         "stages": len(stages),
         "paper": _paper(family, own),
@@ -138,17 +140,24 @@ def _published(name: str) -> Iterable[Row]:
             yield {"tag": tag or "default", **address, **configuration(config)}
 
 
+def _takes_sizes_around(module: nn.Module, own: Row) -> bool:
+    """Whether images of the next sizes work as well: timm calls many networks fixed that only were trained at one size."""
+    height, width = own["size"]
+    return all(_answers(module, (own["channels"], height + more, width + more)) for more in (_STEP, -_STEP))
+
+
 def _least_side(module: nn.Module, own: Row) -> int:
     """Return the smallest side, of some that are tried, at which the network answers."""
     most: int = min(own["size"])
-    for side in (side for side in _SIDES if side < most):
-        try:
-            calls = calls_of(module, (own["channels"], side, side))
-        except Exception:  # a network may refuse a size with whatever its layers raise
-            continue
-        if len(calls.output) == 2:
-            return side
-    return most
+    return next((side for side in _SIDES if side < most and _answers(module, (own["channels"], side, side))), most)
+
+
+def _answers(module: nn.Module, size: Sequence[int]) -> bool:
+    """Whether the network gives a row for each image of this size, (C,H,W)."""
+    try:
+        return len(calls_of(module, size).output) == 2
+    except Exception:  # a network may refuse a size with whatever its layers raise
+        return False
 
 
 def _paper(family: str, own: Row) -> str:

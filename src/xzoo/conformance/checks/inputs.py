@@ -76,15 +76,14 @@ def _smallest_that_works(on: Subject, fails: int, works: int) -> int:
 
 @check
 def fixed_size(on: Subject) -> Iterator[Fault]:
-    """Where a fixed size is declared, no other size works."""
+    """Where a fixed size is declared, the next smaller and the next larger size do not both work."""
     if not on.backbone.fixed_size:
         raise InapplicableError("any size from min_size on is declared to work")
     height, width = on.preprocess.shape
-    for more in (STEP, -STEP):
-        size = height + more, width + more
-        if min(size) > 0 and not _refusal(on, size, on.preprocess.num_channels, 2, training=False):
-            yield Fault(f"the network takes images of {size[0]} x {size[1]} too", "fixed_size=False, and min_size=...")
-            return
+    sizes = [(height + more, width + more) for more in (-STEP, STEP) if min(height, width) + more > 0]
+    if not any(_refusal(on, size, on.preprocess.num_channels, 2, training=False) for size in sizes):
+        told = " and ".join(f"{one} x {other}" for one, other in sizes)
+        yield Fault(f"the network takes images of {told} too", "fixed_size=False, and min_size=...")
 
 
 @check
