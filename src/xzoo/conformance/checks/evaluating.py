@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from xzoo.conformance.check import check
-from xzoo.conformance.numerics import GROSS, deviation, really_differs
+from xzoo.conformance.numerics import deviation, really_differs
 from xzoo.conformance.passes import features_of
 from xzoo.conformance.subject import Subject
 from xzoo.conformance.verdicts import Fault
@@ -63,10 +63,16 @@ def _apart(on: Subject, given_BCHW: Tensor, rows: Tensor) -> float:
     off = in_features(alive.network)
     if really_differs(off, alive.network, in_features):
         return off
+
+    def in_logits(network: nn.Module) -> float:
+        kind = next(network.parameters()).dtype
+        whole = expected_logits if kind == expected_logits.dtype else network(images_BCHW.to(kind))
+        logits = network(given_BCHW.to(kind))
+        return _by_spread(logits[: len(rows)], whole, rows) if isinstance(logits, Tensor) else 0.0
+
     with torch.no_grad():
-        logits = alive.network(given_BCHW)
-    off = _by_spread(logits[: len(rows)], expected_logits, rows) if isinstance(logits, Tensor) else 0.0
-    return off if off > GROSS else 0.0
+        off = in_logits(alive.network)
+    return off if really_differs(off, alive.network, in_logits) else 0.0
 
 
 def _by_spread(found: Tensor, whole: Tensor, rows: Tensor) -> float:
