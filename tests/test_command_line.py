@@ -19,6 +19,7 @@ WORDS = {
     "info": "NAMES... --format",
     "compare": f"NAMES... {TRAINING} --freeze --seeds --train-size --vary",
     "train": f"NAME {TRAINING} --freeze --seed",
+    "audit": "DATA --backbone --device --fail-on --format --group --split --split-seed",
     "bench": "NAMES... --batch --device --engine --format --freeze --from --precision --seconds --size",
     "predict": "RUN PATHS... --contender --device --format --runs --seed",
     "runs": "--format --runs",

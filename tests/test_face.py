@@ -35,6 +35,12 @@ def test_compare_is_callable_twice_whatever_was_imported_before(first: str) -> N
     assert said(first + 2 * WRONG) == 2 * "no backbone is named\n"
 
 
+def test_audit_is_callable_whatever_was_imported_before() -> None:
+    wrong = WRONG.replace("compare([])", "audit('')")
+    for first in ("import xzoo\n", "import xzoo.audit.shift, xzoo\n", "import xzoo\nfrom xzoo.audit.outcome import Audit\n"):
+        assert said(first + 2 * wrong) == 2 * "the path of the data is empty\n"
+
+
 def test_the_room_that_bears_the_calls_name_stays_a_room() -> None:
     from xzoo.compare import api
     from xzoo.compare.plan import Plan

@@ -34,6 +34,8 @@ def modules_after(code: str) -> set[str]:
         f"{MAIN}(['compare', '--help'])",
         f"{MAIN}(['train', '--help'])",
         f"{MAIN}(['compare', 'alexnett'])",
+        f"{MAIN}(['audit', '--help'])",
+        f"{MAIN}(['audit', 'nowhere', '--fail-on', 'leakge'])",
         f"{MAIN}(['bench', '--help'])",
         f"{MAIN}(['bench', 'alexnett'])",
     ],

@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xzoo.audit.outcome import Audit as Audit
+    from xzoo.audit.reading import audit as audit
     from xzoo.compare.api import compare as compare
     from xzoo.compare.benchmark import bench as bench
     from xzoo.compare.inference import predict as predict
@@ -38,8 +40,12 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+_ROOMS = ("audit", "compare")
+"""Rooms that bear the name of their main call and answer it."""
+
 _HOMES = {
     "IMAGENET_224": "xzoo.zoo.spec",
+    "Audit": "xzoo.audit.outcome",
     "Auxiliary": "xzoo.zoo.spec",
     "Backbone": "xzoo.zoo.spec",
     "Benchmark": "xzoo.compare.timings",
@@ -66,12 +72,12 @@ _HOMES = {
     "predict": "xzoo.compare.inference",
 }
 
-__all__ = sorted([*_HOMES, "__version__", "compare"])  # noqa: PLE0605
+__all__ = sorted([*_HOMES, "__version__", *_ROOMS])  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:
-    if name == "compare":
-        return importlib.import_module("xzoo.compare")
+    if name in _ROOMS:
+        return importlib.import_module(f"xzoo.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'xzoo' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

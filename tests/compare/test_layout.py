@@ -7,8 +7,8 @@ from torch import nn
 
 from xzoo.compare.bench import build
 from xzoo.compare.experiment import prepare
-from xzoo.compare.layout import extractor
 from xzoo.compare.timed import NUM_CLASSES
+from xzoo.evaluate.engines.extractor import extractor
 from xzoo.train.device import LONGEST, Device
 from xzoo.train.recipe import Recipe
 from xzoo.zoo.spec import Backbone, Choice, Preprocess, RandomStart, ReplaceLinear

@@ -22,6 +22,7 @@ COMMANDS = {
     "info": "Show what a backbone is: parameters, cost, stages, weights.",
     "compare": "Train backbones under freeze strategies and seeds, and say which to use.",
     "train": "Train one backbone with one strategy and one seed.",
+    "audit": "Read a dataset: damage, copies, leaks between splits, balance, power, shift.",
     "bench": "Time backbones on engines, from memory and from files, and steps of training.",
     "predict": "Predict images with a backbone that was trained.",
     "runs": "Show runs, and what differs between two.",

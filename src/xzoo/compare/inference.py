@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from xzoo.compare.bench import shorter_side
-from xzoo.compare.layout import extractor, is_frozen
+from xzoo.compare.layout import is_frozen
 from xzoo.compare.saved import RUNS, Saved, What, find, rebuild, restored
 from xzoo.data.unlabelled import Fit, find_images, read_batches
 from xzoo.evaluate.deployed import Deployed
+from xzoo.evaluate.engines.extractor import extractor
 from xzoo.evaluate.engines.table import available
 from xzoo.model.classifier import Classifier
 from xzoo.train.device import Device, choose, suited

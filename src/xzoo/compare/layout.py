@@ -5,7 +5,7 @@ N = images
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -14,16 +14,11 @@ from torch import Tensor
 
 from xzoo.compare.bench import Bench, Place, Prepared
 from xzoo.data.pack import Pack
-from xzoo.errors import UnavailableError
-from xzoo.evaluate.engines.agreement import guarded
 from xzoo.evaluate.engines.choice import choose_engine, work_of
-from xzoo.evaluate.engines.engine import Loaded
-from xzoo.evaluate.engines.table import engine
-from xzoo.model.body import body_of
-from xzoo.model.classifier import Classifier
+from xzoo.evaluate.engines.extractor import extractor
 from xzoo.runs.result import Cell
 from xzoo.train import features, phases, standardise
-from xzoo.train.device import Device, version_of
+from xzoo.train.device import Device
 from xzoo.train.learner import HeadOnFeatures
 from xzoo.train.loop import Batched
 from xzoo.train.recipe import Recipe
@@ -139,22 +134,3 @@ def engine_of(place: Place, recipe: Recipe) -> tuple[str, str]:
     work = work_of(place.prepared.network, place.preprocess.shape, place.preprocess.num_channels)
     chosen = choose_engine(work, len(place.pack), place.device)
     return chosen.engine, f"engine {chosen.engine}, {chosen.reason}"
-
-
-def extractor(classifier: Classifier, name: str, device: Device) -> features.Extractor:
-    """Return a classifier's body as the engine of this name runs it, in float32 where bfloat16 would say something else.
-
-    A network that the engine cannot convert is run by torch. Raises UnavailableError for an engine that is not here.
-    """
-    chosen = engine(name, device)
-
-    def load(images_BCHW: Tensor) -> Loaded:
-        try:
-            return guarded(chosen, body_of(classifier), images_BCHW, device)
-        except UnavailableError as error:
-            if name == "eager":
-                raise
-            loaded = guarded(engine("eager", device), body_of(classifier), images_BCHW, device)
-            return replace(loaded, detail=f"{loaded.detail}; eager, because {error.text}")
-
-    return features.Extractor(f"{name} {version_of(chosen.package)}", load)

@@ -53,6 +53,14 @@ class UnreadableImageError(DataError):
         return type(self), (self.name, self.reason)
 
 
+class UnreadableImagesError(DataError):
+    """Images of one dataset that cannot be decoded; `images` holds the error of each."""
+
+    def __init__(self, text: str, remedy: str, images: tuple[UnreadableImageError, ...] = ()) -> None:
+        super().__init__(text, remedy)
+        self.images = images
+
+
 @dataclass(frozen=True, eq=False)
 class ImageFiles:
     """Image files, read by their place in the list."""

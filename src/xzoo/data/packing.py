@@ -17,10 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xzoo import durable
-from xzoo.data.decode import LONGEST_SHORT_SIDE, NOTES, UnreadableImageError, deep_range, quietly, to_uint8
+from xzoo.data.decode import (
+    LONGEST_SHORT_SIDE,
+    NOTES,
+    UnreadableImageError,
+    UnreadableImagesError,
+    deep_range,
+    quietly,
+    to_uint8,
+)
 from xzoo.data.items import Decoded, Source, counted, listed
 from xzoo.data.resize import is_gray, reduced
-from xzoo.errors import DataError
 from xzoo.runs.result import Finding
 
 INDEX = "index.json"
@@ -44,7 +51,7 @@ class Progress:
 def write_pack(source: Source, folder: Path, stays: Callable[[], bool]) -> None:
     """Decode every image once and write pixels and index, unless by then a pack stands there that `stays`.
 
-    Raises DataError naming all that fail, StorageError.
+    Raises UnreadableImagesError naming all that fail, StorageError.
     """
     with durable.new_folder(folder, stays) as temporary:
         progress = Progress()
@@ -133,9 +140,10 @@ def _check_readable(source: Source, bad: list[UnreadableImageError]) -> None:
     if not bad:
         return
     told = listed([f"{error.name} ({error.reason})" for error in bad])
-    raise DataError(
+    raise UnreadableImagesError(
         f"{source.name}: {len(bad)} of {counted(len(source.items), 'image')} cannot be read: {told}",
         "replace these files or take them out of the dataset",
+        tuple(bad),
     )
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from peers import ceiling, notebook
 from xzoo.compare.bench import Place
-from xzoo.compare.layout import extractor
+from xzoo.evaluate.engines.extractor import extractor
 from xzoo.runs.result import Cell
 from xzoo.train.device import Device
 from xzoo.train.learner import WholeNetwork
