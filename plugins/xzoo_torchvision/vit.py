@@ -48,6 +48,12 @@ def stages(module: nn.Module) -> Mapping[str, tuple[str, ...]]:
     return {"stem": ("conv_proj", "class_token", "encoder.pos_embedding"), **named}
 
 
+def map_layer(module: nn.Module) -> xzoo.MapLayer:
+    """Return the tokens that the last attention sees: behind it only the class token is used."""
+    last = [name for name, _ in module.get_submodule("encoder.layers").named_children()][-1]
+    return xzoo.MapLayer(f"encoder.layers.{last}.ln_1", "BNC", prefix_tokens=1)
+
+
 @xzoo.hookimpl
 def xzoo_backbones() -> Iterable[xzoo.Backbone]:
     """Yield the vision transformers. Their weights named SWAG are for non-commercial use."""
@@ -58,6 +64,7 @@ def xzoo_backbones() -> Iterable[xzoo.Backbone]:
             functools.partial(build, network, size),
             head=xzoo.ReplaceLinear("heads.head"),
             stages=stages,
+            map_layer=map_layer,
             rename=RENAME,
             fixed_size=True,
             min_size=size,

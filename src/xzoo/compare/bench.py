@@ -51,7 +51,7 @@ class Prepared:
 
 @dataclass(eq=False)
 class Bench:
-    """What the parts of a cell work with, laid out before training."""
+    """What the parts of a cell work with, laid out before training. `val_losses` are every image's, after each epoch."""
 
     cell: Cell
     recipe: Recipe
@@ -70,6 +70,7 @@ class Bench:
     notes: tuple[str, ...] = ()
     engine: str = ""
     trial: Callable[[], None] = lambda: None
+    val_losses: list[NDArray[np.float32]] = field(default_factory=list)
 
     def predictions(self, split: str) -> Predictions:
         """Return the predictions of a split, in eval mode, and count their time."""

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xzoo.compare.bench import Bench, Prepared
-from xzoo.compare.fit import read_fit
+from xzoo.compare.fit import Watched, read_fit
+from xzoo.compare.gap import gaps
 from xzoo.compare.layout import lay_out
+from xzoo.compare.probabilities import Answers, judge
 from xzoo.compare.progress import Progress
 from xzoo.data.pack import Pack
 from xzoo.data.split import Split
@@ -63,7 +65,9 @@ def compute(
     bench.prepare_seconds = time.perf_counter() - began
 
     def watch() -> Mapping[str, float]:
-        return watched({split: bench.predictions(split) for split in (("val", "test") if watch_test else ("val",))})
+        found = {split: bench.predictions(split) for split in (("val", "test") if watch_test else ("val",))}
+        bench.val_losses.append(found["val"].image_losses.astype(np.float32))
+        return watched(found)
 
     progress: Progress[Mapping[str, Tensor]] = Progress(bench.recipe)
     for record in train(bench.learner, bench.training, compute_loss, bench.strategy, bench.recipe, device, watch):
@@ -107,9 +111,12 @@ class Finished:
     def output(self, pack: Pack, positive: str | None) -> Output:
         """Measure the predictions and return the cell's output."""
         bench, told = self.bench, self.told
+        answers = {name: _answers(bench, name, one, pack) for name, one in self.found.items()}
         result = CellResult(
             **_identity(bench.cell),
             **self.training,
+            **judge(answers["val"], answers["test"], pack.classes, positive, seed=bench.cell.seed),
+            fit={**_fit(bench, told.curves, answers["val"]), **gaps(answers["train"], answers["val"])},
             train=_measured(bench, "train", self.found["train"], pack, positive),
             val=_measured(bench, "val", self.found["val"], pack, positive),
             test=_measured(bench, "test", self.found["test"], pack, positive),
@@ -145,7 +152,6 @@ def _training(bench: Bench, curves: Sequence[EpochRecord], learning: set[str]) -
         "seconds": Seconds(bench.prepare_seconds, trained, bench.spent["val"], bench.spent["test"], bench.feature_seconds),
         "peak_memory_mb": bench.device.peak_memory_mb(),
         "curves": tuple(curves),
-        "fit": read_fit(curves),
         "splits": {name: len(getattr(bench.split, name)) for name in SPLITS},
         "precision": bench.device.precision,
         "environment": environment(bench.device),
@@ -172,18 +178,34 @@ def failed(cell: Cell, kind: str, text: str, remedy: str) -> CellResult:
     return CellResult(**_identity(cell), status="failed", error={"kind": kind, "text": text, "remedy": remedy})
 
 
+def _fit(bench: Bench, curves: Sequence[EpochRecord], val: Answers) -> Mapping[str, Any]:
+    if len(bench.val_losses) != len(curves) or not len(val.labels_N):
+        return read_fit(curves)
+    losses_EN = np.stack(bench.val_losses).astype(np.float64)
+    return read_fit(curves, Watched(losses_EN, val.groups_N, max(2, bench.classifier.num_outputs)))
+
+
 def _measured(bench: Bench, split: str, found: Predictions, pack: Pack, positive: str | None) -> Metrics:
-    train_labels_N, seed, indices_N = bench.labels_N[bench.split.train], bench.cell.seed, getattr(bench.split, split)
-    groups_N = np.array([pack.groups_N[index] or f"alone {index}" for index in indices_N])
     return measure(
         found.probabilities_NK,
         found.labels_N,
         pack.classes,
         positive,
-        train_labels_N=train_labels_N,
-        groups_N=groups_N if any(pack.groups_N) else None,
-        seed=seed,
+        train_labels_N=bench.labels_N[bench.split.train],
+        groups_N=_patients(bench, split, pack),
+        seed=bench.cell.seed,
     )
+
+
+def _answers(bench: Bench, split: str, found: Predictions, pack: Pack) -> Answers:
+    return Answers(found.probabilities_NK, found.labels_N, _patients(bench, split, pack))
+
+
+def _patients(bench: Bench, split: str, pack: Pack) -> NDArray[np.str_] | None:
+    """Return the patient of each image of a split, where any is known; an image of no known patient is one of its own."""
+    if not any(pack.groups_N):
+        return None
+    return np.array([pack.groups_N[index] or f"alone {index}" for index in getattr(bench.split, split)])
 
 
 def _arrays(split: Split, found: Mapping[str, Predictions]) -> dict[str, NDArray[Any]]:

@@ -102,6 +102,7 @@ def _note(head: Head, epoch: int, after: HeadEpoch, seconds: float, asked: Asked
         note="",
         **watched(found),
     )
+    head.bench.val_losses.append(found["val"].image_losses.astype(np.float32))
     head.progress.add(record, lambda: after.weights_OD)
     head.last_OD, head.resting = after.weights_OD, after.resting
     head.is_done = head.progress.is_over

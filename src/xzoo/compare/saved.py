@@ -18,6 +18,7 @@ from xzoo.compare.bench import build, input_of, shorter_side
 from xzoo.compare.experiment import prepare
 from xzoo.errors import StorageError, UsageError
 from xzoo.evaluate.deployed import Deployed
+from xzoo.evaluate.map_layer import declared_layer
 from xzoo.model.classifier import Classifier
 from xzoo.runs import store
 from xzoo.runs.result import Cell, CellResult, Recommendation
@@ -95,7 +96,9 @@ def rebuild(saved: Saved, backbone: Backbone | Choice | None = None, device: str
     """Return the network of a saved cell on a device, in eval mode. Raises what `load` does."""
     classifier, preprocess = restored(saved, backbone, device)
     resize = shorter_side(preprocess, make_recipe(saved.cell.recipe))
-    return Deployed(classifier.network, saved.classes, preprocess, resize).eval()
+    declared = declared_layer(classifier.backbone, classifier.network)
+    paths = classifier.backbone.head.paths
+    return Deployed(classifier.network, saved.classes, preprocess, resize, map_layer=declared, head_paths=paths).eval()
 
 
 def restored(saved: Saved, backbone: Backbone | Choice | None = None, device: str = "cpu") -> tuple[Classifier, Preprocess]:

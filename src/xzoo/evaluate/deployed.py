@@ -15,6 +15,7 @@ from xzoo.data.augment import luminance
 from xzoo.data.batches import normalised
 from xzoo.errors import UsageError
 from xzoo.train.objective import probabilities
+from xzoo.zoo.maps import MapLayer
 from xzoo.zoo.spec import Preprocess
 
 _MODES = {"nearest": "nearest-exact", "bilinear": "bilinear", "bicubic": "bicubic"}
@@ -24,15 +25,27 @@ class Deployed(nn.Module):
     """A network with its preprocessing and the names of its classes; `softmax` of its logits are probabilities.
 
     The keys of `network.state_dict()` are those of the backbone's source. `resize` is the shorter side before a centre crop,
-    None where images go straight to their size.
+    None where images go straight to their size. `map_layer` is the layer that its backbone declares for class activation maps,
+    and `head_paths` are those of its head, where they are known.
     """
 
-    def __init__(self, network: nn.Module, classes: Sequence[str], preprocess: Preprocess, resize: int | None = None) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        classes: Sequence[str],
+        preprocess: Preprocess,
+        resize: int | None = None,
+        *,
+        map_layer: MapLayer | None = None,
+        head_paths: Sequence[str] = (),
+    ) -> None:
         super().__init__()
         self.network = network
         self.classes = tuple(classes)
         self.preprocess = preprocess
         self.resize = resize
+        self.map_layer = map_layer
+        self.head_paths = tuple(head_paths)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """Return logits (B,K) for gray or RGB images of any size, uint8 or floats in [0, 1]. Raises UsageError for others.

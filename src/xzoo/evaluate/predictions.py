@@ -27,9 +27,14 @@ class Predictions:
     seconds: float
 
     @property
+    def image_losses(self) -> NDArray[np.float64]:
+        """The negative log likelihood of each image (N,) in nats; a probability counts as at least 1e-12."""
+        return np.asarray(-np.log(np.clip(self.probabilities_NK[np.arange(len(self.labels_N)), self.labels_N], 1e-12, 1)))
+
+    @property
     def loss(self) -> float:
-        """The mean negative log likelihood in nats; a probability counts as at least 1e-12."""
-        return float(-np.log(np.clip(self.probabilities_NK[np.arange(len(self.labels_N)), self.labels_N], 1e-12, 1)).mean())
+        """The mean negative log likelihood."""
+        return float(self.image_losses.mean())
 
     @property
     def accuracy(self) -> float:

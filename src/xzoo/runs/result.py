@@ -52,6 +52,9 @@ class Metrics:
     mcc: Measure | None = None
     brier: Measure | None = None
     majority: Measure | None = None
+    calibration_slope: Measure | None = None
+    calibration_intercept: Measure | None = None
+    ece: Measure | None = None
     confusion: tuple[tuple[int, ...], ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
 
@@ -142,6 +145,7 @@ class CellResult:
     `heads` is the number of heads trained together on the same features; each cell's `seconds` are its share. `notes` say how it
     was computed: what was reused, which penalty was chosen. `engine` ran the frozen body.
     `steps_below_resolution` names parameters that got a gradient and a rate, whose product was too small to change a float32.
+    `calibration` and `operating` are what compare/probabilities.py says of the probabilities.
     """
 
     id: str
@@ -171,11 +175,19 @@ class CellResult:
     heads: int = 1
     notes: tuple[str, ...] = ()
     engine: str = ""
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    operating: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contender:
-    """One row of the table: a contender's measures over its seeds. `spread` is the sample deviation between seeds."""
+    """One row of the table: a contender's measures over its seeds.
+
+    `spread` is the sample deviation between seeds, `low` and `high` are of the images alone, `combined_low` and `combined_high`
+    of images and seeds. The rank lies between `rank` and `worst_rank`. `pareto` is the front of accuracy, operations and learnt
+    parameters; `front` that of accuracy, latency, training time and parameters, which changes with the machine. `guessing` says
+    that validation does not tell it from guessing.
+    """
 
     id: str
     backbone: str
@@ -193,11 +205,23 @@ class Contender:
     learning_params: int | None
     rank: int | None
     pareto: bool
+    worst_rank: int | None = None
+    latency_ms: float | None = None
+    front: bool = False
+    guessing: bool = False
+    fit: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Two contenders held against each other on the same images."""
+    """Two contenders held against each other on the same images.
+
+    `verdict` is ahead, equivalent, cannot tell, or not distinguishable from guessing, and `rests_on` says on which figures.
+    `p_equivalent`, after Holm, is that of a difference of `margin` or more. The standard error of the images and the deviation
+    between seeds stand apart. Of a pair that cannot be told apart, `detectable` is the least difference that these images find
+    with a power of 80%, and `more_images` or else `more_seeds` are about what would settle it. `auroc` is the same for the
+    ranking.
+    """
 
     a: str
     b: str
@@ -208,12 +232,25 @@ class Comparison:
     p: float | None
     p_holm: float | None
     verdict: str
+    rests_on: str = ""
+    seeds: tuple[int, ...] = ()
+    deviation_of_images: float | None = None
+    deviation_between_seeds: float | None = None
+    margin: float | None = None
+    p_equivalent: float | None = None
+    equivalent: bool = False
+    detectable: float | None = None
+    more_images: int | None = None
+    more_seeds: int | None = None
+    auroc: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The contender to use, and why. `run` is the folder it lies in."""
+    """The contender to use, and why. `run` is its folder; `equivalent_to` is the best, where that is another, within `margin`."""
 
     contender: str
     reason: str
     run: str = ""
+    equivalent_to: str = ""
+    margin: float | None = None

@@ -44,7 +44,7 @@ def trend(values: Sequence[float], other_variance: float = 0.0, level: float = 0
         raise ValueError(f"a slope through {n} values")
     steps_N = np.arange(n) - (n - 1) / 2
     pull_N = steps_N / float(steps_N @ steps_N)
-    value = float(pull_N @ heights_N)
+    value = float(pull_N @ (heights_N - heights_N[0]))
     rest_N = heights_N - heights_N.mean() - value * steps_N
     if float(np.abs(rest_N).max()) <= 1e-14 * max(1.0, float(np.abs(heights_N).max())):
         rest_N = np.zeros(n)
@@ -116,7 +116,7 @@ def _half(weights_R: Floats, variances_R: Floats, degrees_R: Floats, other: floa
     if not total_R.max():
         return 0.0
     # What comes from elsewhere counts as known well, so that degrees grow with its share (Welch, Satterthwaite).
-    grown_R = np.minimum(degrees_R * (total_R / np.maximum(variances_R, 1e-300)) ** 2, 1e6)
+    grown_R = np.minimum(degrees_R * (total_R / np.maximum(variances_R, 1e-9 * total_R)) ** 2, 1e6)
     high = float(stdtrit(float(grown_R.min()), 0.5 + level / 2)) * math.sqrt(float(total_R.max()))
     low = 0.0
     for _ in range(80):

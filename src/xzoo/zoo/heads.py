@@ -100,3 +100,17 @@ class ReplaceSeveral:
 
 
 Head = OneHead | ReplaceSeveral
+
+
+@dataclass(frozen=True, kw_only=True)
+class Auxiliary:
+    """An extra classifier that a network has while it learns.
+
+    `path` is its module, `head` the one part of it that is replaced, `output` its place in the tuple that the network returns in
+    train mode (0 is the main output), `weight` the share of its loss.
+    """
+
+    path: str
+    head: OneHead
+    output: int
+    weight: float

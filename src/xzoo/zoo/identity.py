@@ -42,7 +42,8 @@ def _words(value: Any, seen: set[int]) -> Iterator[str]:
         yield from _words([list(value.__bases__), [item for item in vars(value).values() if callable(item)]], seen)
     elif is_dataclass(value):
         yield type(value).__name__
-        yield from _words({field.name: getattr(value, field.name) for field in fields(value)}, seen)
+        counted = [field.name for field in fields(value) if field.metadata.get("identity", True)]
+        yield from _words({name: getattr(value, name) for name in counted}, seen)
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from (str(key), *_words(item, seen))

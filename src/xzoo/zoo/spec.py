@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from xzoo.errors import PluginError
-from xzoo.zoo.heads import Head, OneHead, ReplaceConv, ReplaceHead, ReplaceLinear, ReplaceSeveral
+from xzoo.zoo.heads import Auxiliary, Head, OneHead, ReplaceConv, ReplaceHead, ReplaceLinear, ReplaceSeveral
+from xzoo.zoo.maps import MapLayer
 from xzoo.zoo.names import Reference, is_name, is_place
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "Family",
     "FileStart",
     "Head",
+    "MapLayer",
     "OneHead",
     "Preprocess",
     "RandomStart",
@@ -37,6 +39,9 @@ __all__ = [
 
 Prefixes = str | Sequence[str]
 Stages = Mapping[str, Prefixes]
+
+NO_IDENTITY: Mapping[str, Any] = {"identity": False}
+"""Marks a field on which nothing that training or prediction gives depends."""
 
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.[a-z]+$")
 
@@ -110,20 +115,6 @@ class Weights:
             object.__setattr__(self, "sha256", found[1])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Auxiliary:
-    """An extra classifier that a network has while it learns.
-
-    `path` is its module, `head` the one part of it that is replaced, `output` its place in the tuple that the network returns in
-    train mode (0 is the main output), `weight` the share of its loss.
-    """
-
-    path: str
-    head: OneHead
-    output: int
-    weight: float
-
-
 @dataclass(frozen=True)
 class ExpectedFailure:
     """A check of the conformance kit that a backbone fails through no fault of its plugin.
@@ -147,7 +138,8 @@ class Backbone:
     `other_weights(name)` makes weights that `weights` does not list, such as a revision on a hub; it raises XzooError.
     `preprocess` belongs to random weights; published ones carry their own. `fixed_size` says that no other input size works,
     `min_size` the smallest side in pixels. `params` and `gmacs` are published figures (GMACs: 10^9 multiply-accumulates).
-    `expected_failures` names the checks of `xzoo plugins check` that it is known to fail.
+    `expected_failures` names the checks of `xzoo plugins check` that it is known to fail. `map_layer` is where class activation
+    maps look, or a function of the module; None is the last module before the head whose output is laid out as the image is.
     """
 
     name: str
@@ -170,6 +162,7 @@ class Backbone:
     params: int | None = None
     gmacs: float | None = None
     expected_failures: Sequence[ExpectedFailure] = ()
+    map_layer: MapLayer | Callable[[nn.Module], MapLayer | None] | None = field(default=None, metadata=NO_IDENTITY)
 
     def __post_init__(self) -> None:
         if not (is_name(self.name) or is_place(self.name)):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, get_args
 
+from xzoo.zoo.maps import MapLayer
 from xzoo.zoo.names import is_name, is_place
 from xzoo.zoo.spec import Auxiliary, Backbone, ExpectedFailure, Family, Head, Preprocess, Weights
 from xzoo.zoo.wording import shown
@@ -57,6 +58,10 @@ _FIELDS: Mapping[str, Check] = {
     "convert": _PERHAPS,
     "other_weights": _PERHAPS,
     "expected_failures": ("a sequence of ExpectedFailure", _all(_is(ExpectedFailure))),
+    "map_layer": (
+        "a MapLayer, a function or None",
+        lambda value: value is None or _is(MapLayer)(value) or callable(value),
+    ),
     "preprocess": ("a Preprocess", _is(Preprocess)),
     "fixed_size": ("True or False", _is(bool)),
     "min_size": ("a whole number", _is_count),
