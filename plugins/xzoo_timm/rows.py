@@ -78,7 +78,7 @@ def row_of(name: str, given: Mapping[str, Any] | None = None, config: Mapping[st
     size = seen_size(family, own)
     calls = calls_of(module, size)
     stages = stages_of(module, heads, size, late_in(family, module))
-    fixed = bool(own["fixed"]) and not _takes_sizes_around(module, own)
+    fixed = not _takes_sizes_around(module, own)
     row = {
         "family": family,
         "classes": classes,
@@ -141,9 +141,10 @@ def _published(name: str) -> Iterable[Row]:
 
 
 def _takes_sizes_around(module: nn.Module, own: Row) -> bool:
-    """Whether images of the next sizes work as well: timm calls many networks fixed that only were trained at one size."""
+    """Whether images of the next sizes work as well. timm calls networks fixed that only were trained at one size, and others not."""
     height, width = own["size"]
-    return all(_answers(module, (own["channels"], height + more, width + more)) for more in (_STEP, -_STEP))
+    sizes = [(own["channels"], height + more, width + more) for more in (_STEP, -_STEP) if min(height, width) + more > 0]
+    return all(_answers(module, size) for size in sizes)
 
 
 def _least_side(module: nn.Module, own: Row) -> int:

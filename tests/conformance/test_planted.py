@@ -61,6 +61,7 @@ PLANTS = {
     "planted-one-channel": "channels",
     "planted-one-eyed": "looks-at-images",
     "planted-bytes": "inputs-agree",
+    "planted-halved": "preprocessing",
     "planted-too-small": "inputs-agree",
     "planted-any-size": "sizes",
     "planted-min-size": "sizes",
@@ -68,6 +69,7 @@ PLANTS = {
     # Frozen means frozen, buffers included; a fixed extractor is a fixed function; what learns is what was said.
     "planted-drifting": "frozen",
     "planted-led-by-the-head": "frozen",
+    "planted-led-from-behind": "last",
     "planted-decaying": "frozen",
     "planted-remembering": "frozen",
     "planted-counting": "eval-changes-nothing",
@@ -98,6 +100,10 @@ PLANTS = {
     "planted-striding": "channels-last",
     "planted-mixing": "bfloat16",
     "planted-batch-of-two": "exports",
+    "planted-sharing": "copyable",
+    "planted-renaming": "keeps-keys",
+    # Computing needs nothing but the images.
+    "planted-reading": "computes-offline",
 }
 
 

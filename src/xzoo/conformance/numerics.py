@@ -50,13 +50,18 @@ def really_differs(off: float, network: nn.Module, again: Callable[[nn.Module], 
         return off > GROSS
 
 
-def by_rounding(network: nn.Module, result: Callable[[nn.Module], Any]) -> float:
-    """Return how far float32 takes a result of the network from that of float64; 0 where it cannot compute in float64.
+def share(found: Tensor, exact: Tensor) -> float:
+    """Return the size of the difference by the size of `exact`."""
+    return float((found.double() - exact.double()).norm() / exact.double().norm().clamp_min(1e-30))
+
+
+def by_rounding(network: nn.Module, result: Callable[[nn.Module], Any], apart: Callable[[Any, Any], float] = deviation) -> float:
+    """Return how far `apart` float32 takes a result of the network from that of float64; 0 where it cannot compute in float64.
 
     Some deep networks with drawn constants amplify rounding until nothing is left of it to compare: EfficientNetV2-S to 1.9.
     """
     try:
         with torch.no_grad():
-            return deviation(result(network), result(copy.deepcopy(network).double()))
+            return apart(result(network), result(copy.deepcopy(network).double()))
     except Exception:  # constants of float32 in a stranger's forward
         return 0.0

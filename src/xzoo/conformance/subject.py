@@ -33,6 +33,9 @@ from xzoo.zoo.registry import Registry
 from xzoo.zoo.spec import Backbone, Choice, Preprocess, Stages
 
 NUM_IMAGES, NUM_OUTPUTS = 3, 5
+PATIENT = isolation.Limits(seconds=90.0)
+"""For a fresh interpreter on a machine that has much else to do; how long declaring takes is judged by another check."""
+
 SMALL = 64
 """Pixels of the images where a network takes any size: its last stage still sees more than one place."""
 
@@ -112,7 +115,7 @@ class Subject:
         """What a fresh interpreter tells of the declaration. Raises InapplicableError for one that was made in Python."""
         if not isinstance(self.wanted, str):
             raise InapplicableError("it was made in Python, so that nothing has to be found or imported")
-        ending = isolation.run("xzoo.conformance.declaring:declare", {"wanted": self.wanted})
+        ending = isolation.run("xzoo.conformance.declaring:declare", {"wanted": self.wanted}, PATIENT)
         if ending.fault:
             raise PluginError(f"asked for its declaration, {self.wanted} {ending.fault}", "declare values, and do nothing else")
         answer: dict[str, Any] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorDeviceMismatchError
 
 from xzoo.conformance.check import check
 from xzoo.conformance.images import draw
-from xzoo.conformance.numerics import GROSS, by_rounding, deviation, really_differs
+from xzoo.conformance.numerics import GROSS, by_rounding, deviation, really_differs, share
 from xzoo.conformance.passes import features_of
 from xzoo.conformance.steps import device
 from xzoo.conformance.subject import Subject
@@ -38,8 +38,11 @@ AMPLIFIED = 5.0
 BF16 = 1.0
 """The share of the features' size by which bfloat16 may change them: random networks amplify rounding, EfficientNet-B0 to 0.36.
 
-What rounding does to what tells images apart is guarded where it is used.
+Some more: then float32's own rounding says how much, being 2^16 times finer. What rounding does to what tells images apart is
+guarded where it is used.
 """
+
+COARSER = 2**16
 
 
 @check
@@ -95,12 +98,18 @@ def bfloat16(on: Subject) -> Iterator[Fault | Note]:
             "features or logits are not finite", "keep sums and exponentials in float32: torch.autocast(..., enabled=False)"
         )
         return
-    share = float((features - exact).double().norm() / exact.double().norm().clamp_min(1e-30))
-    if share > BF16:
+    off = share(features, exact)
+    if off > BF16 and off > AMPLIFIED * COARSER * by_rounding(on.alive.network, _features(on, on.images_BCHW), share):
         yield Fault(
-            f"features are off by {share:.0%} of their size", "keep what needs float32 in it: torch.autocast(..., enabled=False)"
+            f"features are off by {off:.0%} of their size", "keep what needs float32 in it: torch.autocast(..., enabled=False)"
         )
-    yield Note(f"bfloat16 changes features by {share:.1%} of their size, {noise(features, exact):.1%} of their spread")
+    yield Note(f"bfloat16 changes features by {off:.1%} of their size, {noise(features, exact):.1%} of their spread")
+
+
+def _features(on: Subject, images_BCHW: torch.Tensor) -> Callable[[nn.Module], torch.Tensor]:
+    """Return what takes the features of these images from a network."""
+    paths = on.backbone.head.paths
+    return lambda network: features_of(network, paths, images_BCHW)
 
 
 @check
@@ -153,8 +162,7 @@ def _judged(on: Subject, name: str, off: float, images_BCHW: torch.Tensor) -> It
     """Yield what an engine's deviation means, given what rounding alone does to this network."""
     if off <= GROSS:
         return
-    paths = on.backbone.head.paths
-    floor = by_rounding(on.alive.network.eval(), lambda network: features_of(network, paths, images_BCHW))
+    floor = by_rounding(on.alive.network.eval(), _features(on, images_BCHW))
     if off > AMPLIFIED * floor:
         yield Fault(f"{name} is off by {off:.1e}", "use operations in forward() that it knows")
     else:

@@ -41,6 +41,10 @@ KINDS = {
     "planted-rolling": "Rolling",
     "planted-bound": "Bound",
     "planted-undeclared": "Undeclared",
+    "planted-reading": "Reading",
+    "planted-sharing": "Sharing",
+    "planted-renaming": "Renaming",
+    "planted-led-from-behind": "LedFromBehind",
 }
 
 

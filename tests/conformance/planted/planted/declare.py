@@ -17,7 +17,7 @@ INPUT = xzoo.Preprocess(size=32, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 
 def network(kind: str) -> nn.Module:
     """Return a network of the modules that hold them."""
-    homes = [importlib.import_module(f"planted.{home}") for home in ("networks", "unsteady", "careless")]
+    homes = [importlib.import_module(f"planted.{home}") for home in ("networks", "unsteady", "careless", "entangled")]
     made: nn.Module = next(getattr(home, kind) for home in homes if hasattr(home, kind))()
     return made
 

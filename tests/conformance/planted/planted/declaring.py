@@ -101,6 +101,25 @@ def wrong_tensors() -> dict[str, object]:
     return {name: tensor for name, tensor in made.items() if not name.startswith("layer1.norm")}
 
 
+def of_torchvision() -> nn.Module:
+    """Return somebody else's network."""
+    from torchvision.models import squeezenet1_1
+
+    return squeezenet1_1()
+
+
+def published(name: str) -> xzoo.Backbone:
+    """Return torchvision's network and file, whose images are scaled as if they were another's."""
+    address = "https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth"
+    return tiny(
+        name,
+        build=of_torchvision,
+        head=xzoo.ReplaceConv("classifier.1", after=("classifier.2", "classifier.3", "flatten")),
+        stages={"stem": "features.0", "fire": tuple(f"features.{place}" for place in (3, 4, 6, 7, 9, 10, 11, 12))},
+        weights=[weights(url=address, preprocess=xzoo.Preprocess(size=224, mean=(0.5,) * 3, std=(0.5,) * 3, resize=256))],
+    )
+
+
 @xzoo.hookimpl
 def xzoo_backbones() -> Iterable[xzoo.Backbone]:
     """Yield them."""
@@ -132,6 +151,7 @@ def xzoo_backbones() -> Iterable[xzoo.Backbone]:
     yield tiny("planted-fixed", fixed_size=True, min_size=32)
     yield tiny("planted-bytes", preprocess=xzoo.Preprocess(size=32, mean=(123.7, 116.3, 103.5), std=(58.4, 57.1, 57.4)))
     yield tiny("planted-too-small", min_size=64)
+    yield published("planted-halved")
     yield tiny("planted-params", params=3_000)
     yield tiny("planted-flops", gmacs=0.000276)
     yield tiny("planted-no-licence", licence="")
