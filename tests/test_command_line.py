@@ -17,7 +17,9 @@ WORDS = {
     "xzoo": "--debug --no-plugin --version",
     "list": "PATTERN --format --licence --max-params --min-top1",
     "info": "NAMES... --format",
-    "compare": f"NAMES... {TRAINING} --freeze --seeds --train-size --vary",
+    "compare": (
+        f"NAMES... {TRAINING} --accuracies --disagreements --freeze --guessing --margin --predictions --seeds --train-size --vary"
+    ),
     "train": f"NAME {TRAINING} --freeze --seed",
     "audit": "DATA --backbone --device --fail-on --format --group --split --split-seed",
     "bench": "NAMES... --batch --device --engine --format --freeze --from --precision --seconds --size",

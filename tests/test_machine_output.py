@@ -167,7 +167,10 @@ def test_what_is_told_is_consistent(value: dict[str, Any]) -> None:
     assert {cell["contender"] for cell in value["cells"]} == {row["id"] for row in value["contenders"]}
     assert all(row["seeds"] == [0, 1] for row in value["contenders"])
     assert {one["split"] for one in value["comparisons"]} == {"val", "test"}
-    assert {one["verdict"] for one in value["comparisons"]} <= {"ahead", "cannot tell"}
+    verdicts = {"ahead", "equivalent", "cannot tell", "not distinguishable from guessing"}
+    assert {one["verdict"] for one in value["comparisons"]} <= verdicts
+    assert all("difference" in one["rests_on"] and one["margin"] == 0.02 for one in value["comparisons"])
+    assert all(row["rank"] <= row["worst_rank"] <= len(value["contenders"]) for row in value["contenders"])
     assert all(cell["proof"] == {"should_stay_moved": [], "should_learn_did_not": []} for cell in value["cells"])
 
 

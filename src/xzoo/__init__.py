@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from xzoo.audit.reading import audit as audit
     from xzoo.compare.api import compare as compare
     from xzoo.compare.benchmark import bench as bench
+    from xzoo.compare.cam import cam as cam
     from xzoo.compare.inference import predict as predict
+    from xzoo.compare.marginals import compare_accuracies as compare_accuracies
     from xzoo.compare.outcome import Outcome as Outcome
+    from xzoo.compare.predictions import compare_predictions as compare_predictions
     from xzoo.compare.saved import load as load
     from xzoo.compare.timings import Benchmark as Benchmark
     from xzoo.data.source import arrays as arrays
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from xzoo.model.hub import hub_file as hub_file
     from xzoo.train.recipe import Recipe as Recipe
     from xzoo.zoo.hookspecs import hookimpl as hookimpl
+    from xzoo.zoo.maps import MapLayer as MapLayer
     from xzoo.zoo.spec import IMAGENET_224 as IMAGENET_224
     from xzoo.zoo.spec import Auxiliary as Auxiliary
     from xzoo.zoo.spec import Backbone as Backbone
@@ -52,6 +56,7 @@ _HOMES = {
     "Choice": "xzoo.zoo.spec",
     "ExpectedFailure": "xzoo.zoo.spec",
     "Family": "xzoo.zoo.spec",
+    "MapLayer": "xzoo.zoo.maps",
     "Outcome": "xzoo.compare.outcome",
     "Preprocess": "xzoo.zoo.spec",
     "Recipe": "xzoo.train.recipe",
@@ -65,6 +70,9 @@ _HOMES = {
     "XzooError": "xzoo.errors",
     "arrays": "xzoo.data.source",
     "bench": "xzoo.compare.benchmark",
+    "cam": "xzoo.compare.cam",
+    "compare_accuracies": "xzoo.compare.marginals",
+    "compare_predictions": "xzoo.compare.predictions",
     "hookimpl": "xzoo.zoo.hookspecs",
     "hub_file": "xzoo.model.hub",
     "info": "xzoo.model.facts",

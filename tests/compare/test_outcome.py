@@ -46,7 +46,8 @@ def pack(_cache_of_this_session: None) -> Pack:
 def plan(pack: Pack) -> Plan:
     backbone = xzoo.Backbone(name="x", build=lambda: pytest.fail("built"), head=xzoo.ReplaceLinear("1"), stages={"body": "0"})
     choices = [Choice(dataclasses.replace(backbone, name=name), RandomStart(0), "python", name) for name in ACCURACY]
-    return plans.make(choices, pack, ["frozen"], SEEDS, [Variation(recipe=Recipe(), split=SplitRule())], positive="ill")
+    varied = [Variation(recipe=Recipe(), split=SplitRule())]
+    return plans.make(choices, pack, ["frozen"], SEEDS, varied, positive="ill", margin=0.1)
 
 
 def finish(plan: Plan, folder: RunFolder, wanted: Wanted, salt: int = 0) -> None:

@@ -81,12 +81,12 @@ def row(name: str, accuracy: float = 0.9, gmacs: float | None = 1.0, learning: i
 
 
 def verdict(a: str, b: str, difference: float, is_told: bool = True) -> Comparison:
-    words = {"a": a, "b": b, "split": "val", "metric": "accuracy", "test": "", "verdict": "ahead" if is_told else "cannot tell"}
-    return Comparison(**words, difference=Measure(difference, None, None, 50), p=0.01, p_holm=0.01)
+    words = {"a": a, "b": b, "split": "val", "metric": "accuracy", "test": "", "verdict": "ahead" if is_told else "equivalent"}
+    return Comparison(**words, difference=Measure(difference, None, None, 50), p=0.01, p_holm=0.01, equivalent=not is_told)
 
 
 def verdicts(rows: Sequence[Contender], margin: float) -> list[Comparison]:
-    """Compare every two rows; a difference of more than the margin is told."""
+    """Compare every two rows; a difference of more than the margin is told, any other is equivalent."""
     return [
         verdict(a.id, b.id, difference, abs(difference) > margin)
         for a, b in itertools.combinations(rows, 2)
@@ -164,7 +164,7 @@ def test_the_front_holds_what_nothing_dominates(figures: list[tuple[float, float
 
 
 @given(st.lists(FIGURES, min_size=1, max_size=7), st.sampled_from([0.0, 0.06, 0.2]), st.data())
-def test_the_cheapest_that_the_best_is_not_ahead_of_is_recommended(
+def test_the_cheapest_that_is_equivalent_to_the_best_is_recommended(
     figures: list[tuple[float, float, int]], margin: float, data: st.DataObject
 ) -> None:
     rows = [row(str(place), accuracy, gmacs, learning=learning) for place, (accuracy, gmacs, learning) in enumerate(figures)]
@@ -214,8 +214,72 @@ def test_the_reason_tells_the_best_from_its_equals() -> None:
     found = standings.recommend(rows, verdicts(rows, 0.1), [])
     assert found is not None
     assert found.contender == "equal"
-    assert "cheapest of 2 that cannot be told apart from the best (best, 0.950)" in found.reason
+    assert found.reason == "validation accuracy 0.930; cheaper, and equivalent within 0.02 to the best (best, 0.950)"
+    assert (found.equivalent_to, found.margin) == ("best", 0.02)
     alone = standings.recommend(rows, verdicts(rows, 0.01), [])
     assert alone is not None
     assert (alone.contender, alone.reason) == ("best", "validation accuracy 0.950, the best of 3")
     assert is_ahead(verdicts(rows, 0.01), "best", "equal")
+
+
+def test_that_two_cannot_be_told_apart_is_no_equivalence() -> None:
+    rows = [row("best", 0.95, gmacs=2), row("cheap", 0.93, gmacs=1)]
+    open_pair = dataclasses.replace(verdict("best", "cheap", 0.02, is_told=False), verdict="cannot tell", equivalent=False)
+    found = standings.recommend(rows, [open_pair], [])
+    assert found is not None
+    assert found.contender == "best"
+    assert found.reason.endswith("; cheap, which is cheaper, cannot be told from it, and nothing shows that they are within 0.02")
+
+
+def test_a_contender_that_is_ahead_by_less_than_the_margin_gives_way_to_a_cheaper_one() -> None:
+    rows = [row("best", 0.95, gmacs=2), row("cheap", 0.945, gmacs=1)]
+    both = dataclasses.replace(verdict("best", "cheap", 0.005), equivalent=True)
+    found = standings.recommend(rows, [both], [])
+    assert found is not None
+    assert (found.contender, found.equivalent_to) == ("cheap", "best")
+
+
+def test_of_equally_accurate_contenders_the_cheapest_is_the_best() -> None:
+    rows = [row("large", 1.0, gmacs=2), row("small", 1.0, gmacs=1), row("tiny", 0.9, gmacs=0.1)]
+    found = standings.recommend(rows, [], [])
+    assert found is not None
+    assert found.contender == "small"
+
+
+def test_a_rank_comes_with_its_worst() -> None:
+    rows = [row("a", 0.95), row("b", 0.9), row("c", 0.5)]
+    told = [verdict("a", "c", 0.45), verdict("b", "c", 0.4), verdict("a", "b", 0.05, is_told=False)]
+    assert [(one.id, one.rank, one.worst_rank) for one in standings.rank(rows, told)] == [("a", 1, 2), ("b", 1, 2), ("c", 3, 3)]
+    assert [(one.rank, one.worst_rank) for one in standings.rank(rows, [])] == [(1, 3)] * 3
+
+
+def timed(name: str, accuracy: float, latency_ms: float | None, seconds: float, params: int) -> Contender:
+    return dataclasses.replace(row(name, accuracy, seconds=seconds), latency_ms=latency_ms, params=params)
+
+
+def test_the_measured_front_weighs_accuracy_latency_training_time_and_parameters() -> None:
+    rows = [
+        timed("good", 0.95, 5, 10, 100),
+        timed("quick", 0.9, 2, 10, 100),
+        timed("quickly trained", 0.9, 5, 3, 100),
+        timed("small", 0.9, 5, 10, 20),
+        timed("beaten", 0.9, 5, 10, 100),
+        timed("unknown", 0.9, None, 10, 100),
+    ]
+    on_front = {one.id for one in standings.rank(rows, []) if one.front}
+    assert on_front == {"good", "quick", "quickly trained", "small"}
+
+
+def test_times_that_differ_by_less_than_a_tenth_beat_nobody() -> None:
+    rows = [timed("a", 0.9, 5.0, 10.0, 100), timed("b", 0.9, 5.3, 10.5, 100), timed("c", 0.9, 5.6, 10.5, 100)]
+    assert {one.id for one in standings.rank(rows, []) if one.front} == {"a", "b"}
+
+
+def test_what_images_and_seeds_leave_open_together_stands_beside_what_images_do() -> None:
+    results = [result("a", seed, accuracy) for seed, accuracy in enumerate((0.7, 0.9, 0.8))]
+    [found] = standings.contenders([cell("a", seed) for seed in range(3)], results, {})
+    measured = found.val["accuracy"]
+    assert measured["combined_low"] < measured["low"] < measured["high"] < measured["combined_high"]
+    assert 0 <= measured["combined_low"] <= measured["combined_high"] <= 1
+    [alone] = standings.contenders([cell("a", 0)], results[:1], {})
+    assert (alone.val["accuracy"]["combined_low"], alone.val["accuracy"]["combined_high"]) == (None, None)

@@ -190,7 +190,7 @@ def test_a_seed_gives_one_result() -> None:
     chances_NK, labels_N = predictions(2)
     first, again = (measure(chances_NK, labels_N, NAMES[:2], seed=1, num_resamples=50) for _ in range(2))
     assert first == again
-    assert first.auroc != measure(chances_NK, labels_N, NAMES[:2], seed=2, num_resamples=50).auroc
+    assert first.brier != measure(chances_NK, labels_N, NAMES[:2], seed=2, num_resamples=50).brier
 
 
 def test_1600_images_are_measured_in_well_under_a_second() -> None:

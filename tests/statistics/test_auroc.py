@@ -13,9 +13,9 @@ from xzoo.statistics.auroc import auroc_interval, delong_difference, influences,
 # package pROC has them. Ranks where the data has concentrations: the curve knows nothing else.
 WFNS = "32455552521254425552525245441442255225555111151221221112121134141551124112212122111121211324214115422111312244111"
 S100B = """
-8 5 11 7 25 30 28 2 19 4 2 23 21 27 30 15 30 30 30 2 30 17 0 4 13 30 15 30 3 15 8 5 6 13 30 9 30 18 30 30 25 8 9 5 1 26 12 5 5 1 3
-1 4 6 2 12 2 6 8 12 1 11 9 20 4 29 26 11 2 24 26 6 3 4 3 1 8 5 9 10 1 1 4 1 4 3 11 4 3 19 6 16 2 5 18 2 1 14 22 5 10 3 9 5 2 1 12
-10 26 12 10 29 27 31"""
+8 5 11 7 25 30 28 2 19 4 2 23 21 27 30 15 30 30 30 2 30 17 0 4 13 30 15 30 3 15 8 5 6 13 30 9 30 18 30 30 25 8 9 5 1 26 12 5 5
+1 3 1 4 6 2 12 2 6 8 12 1 11 9 20 4 29 26 11 2 24 26 6 3 4 3 1 8 5 9 10 1 1 4 1 4 3 11 4 3 19 6 16 2 5 18 2 1 14 22 5 10 3 9 5
+2 1 12 10 26 12 10 29 27"""
 WFNS_N, S100B_N = np.array([int(digit) for digit in WFNS]), np.array([int(rank) for rank in S100B.split()])
 POOR_N = np.arange(113) < 41
 

@@ -25,12 +25,12 @@ def test_one_seed_has_the_images_alone() -> None:
     values_S, influences_SU = drawn(np.random.default_rng(0), 1, 1, 0, 0)
     found = combine(values_S, influences_SU)
     assert found.deviation == pytest.approx(np.std(influences_SU * math.sqrt(100 * 99), ddof=1) / 10)
-    assert (found.between, found.degrees) == (None, math.inf)
+    assert (found.between, found.residual) == (None, 0)
     assert found.images_deviation == found.deviation
 
 
-def test_the_parts_are_those_of_obuchowski_and_rockette() -> None:
-    """Their variance of a mean is (MS + S cov) / S, Hillis' degrees (S - 1) (1 + S cov / MS)^2, from numpy's covariance."""
+def test_the_variance_is_that_of_obuchowski_and_rockette() -> None:
+    """Their variance of a mean is (MS + S cov) / S, from numpy's own covariance."""
     rng = np.random.default_rng(1)
     for _ in range(1000):
         num_seeds = int(rng.integers(2, 7))
@@ -39,9 +39,18 @@ def test_the_parts_are_those_of_obuchowski_and_rockette() -> None:
         own = np.diag(covariance).mean()
         shared = max(0.0, covariance[~np.eye(num_seeds, dtype=bool)].mean())
         residual = max(values_S.var(ddof=1), own - shared)
-        found = combine(values_S, influences_SU)
-        assert found.deviation**2 == pytest.approx((residual + num_seeds * shared) / num_seeds, abs=1e-9)
-        assert found.degrees == pytest.approx((num_seeds - 1) * (1 + num_seeds * shared / residual) ** 2, rel=1e-9)
+        assert combine(values_S, influences_SU).deviation ** 2 == pytest.approx(
+            (residual + num_seeds * shared) / num_seeds, abs=1e-9
+        )
+
+
+def test_p_and_interval_are_each_others_inverse() -> None:
+    one = Combined(0.05, 4e-4, 1e-4, 0.01, 3)
+    low, _ = one.interval(1 - one.p())
+    assert low == pytest.approx(0, abs=1e-12)
+    assert one.reach(0.025) == pytest.approx(math.hypot(1.959963984540054 * 0.01, 4.302652729911275 * 0.02 / math.sqrt(3)))
+    assert one.tail(-0.02) == 1 - one.tail(0.02)
+    assert one.tail(0) == pytest.approx(0.5)
 
 
 def test_seeds_that_agree_by_luck_do_not_shrink_the_error_below_the_images_own() -> None:
@@ -62,12 +71,14 @@ def test_equal_contenders_are_told_apart_in_at_most_a_twentieth_of_draws(
 
 
 def test_a_difference_of_the_detectable_size_is_found_with_the_power_stated() -> None:
+    """Fresh draws of the mean and of the variance between seeds, as normal and chi-square have them."""
     one = Combined(0.0, 4e-4, 1e-4, 0.01, 3)
     least = one.detectable()
-    assert one.power(least) == pytest.approx(0.8)
-    rng = np.random.default_rng(4)
-    told = [Combined(least + rng.normal(0, 0.01), 4e-4, 0, 0, 400).p() < 0.05 for _ in range(3)]
-    assert len(told) == 3
+    assert one.power(least) == pytest.approx(0.8, abs=1e-6)
+    rng, draws = np.random.default_rng(4), 4000
+    means, spreads = rng.normal(least, one.deviation, draws), 4e-4 * rng.chisquare(2, draws) / 2
+    told = np.mean([Combined(mean, spread, 1e-4, 0.01, 3).p() < 0.05 for mean, spread in zip(means, spreads, strict=True)])
+    assert told == pytest.approx(0.8, abs=4 * math.sqrt(0.8 * 0.2 / draws))
     assert one.detectable(0.01) > least
 
 
@@ -105,6 +116,7 @@ def test_an_interval_is_widened_by_the_spread_of_few_seeds() -> None:
 
 def test_patients_bound_the_degrees_of_freedom() -> None:
     values_S, influences_SU = drawn(np.random.default_rng(5), 1, 1, 0, 0)
-    assert combine(values_S, influences_SU, most_degrees=9).degrees == 9
+    few, many = (combine(values_S, influences_SU, most_degrees=degrees) for degrees in (9, math.inf))
+    assert few.reach(0.025) / many.reach(0.025) == pytest.approx(2.2621571627409915 / 1.959963984540054)
     with pytest.raises(ValueError, match="0 values"):
         combine(np.zeros(0), np.zeros((0, 3)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 from click.exceptions import Exit
 
+from xzoo.cli import given
 from xzoo.cli.frame import emit, format_option
 from xzoo.cli.options import STRATEGIES, recipe_values, seeds_of, shared_options, words
 from xzoo.errors import DataError, PluginError, PreflightError, UnavailableError, UsageError, WeightsError, XzooError
@@ -32,21 +33,41 @@ _REFUSALS: dict[str, type[XzooError]] = {
 @click.option("--seeds", metavar="N", help="How many seeds, or which (0,1,2). Default: 3.")
 @click.option("--vary", multiple=True, metavar="KEY=A,B", help="Try several recipe values, or split=0.8/0.2,0.7/0.3. Repeatable.")
 @click.option("--train-size", default="", metavar="A,B,all", help="Accuracy against the number of training images.")
+@click.option(
+    "--margin", type=float, default=0.02, metavar="SHARE", help="Accuracies this near count as equivalent. Default: 0.02."
+)
+@click.option("--predictions", is_flag=True, help="NAMES are files of path,label,probabilities[,group]; nothing is trained.")
+@click.option("--accuracies", is_flag=True, help="NAMES are accuracies on the same images, 290/400 or 72.5%/400.")
+@click.option("--disagreements", metavar="A,B", help="With --accuracies: images that only the first, only the second got right.")
+@click.option("--guessing", type=float, metavar="SHARE", help="With --accuracies: the largest class's share. Default: 0.5.")
 @shared_options
 @format_option
-def command(
+def command(  # noqa: PLR0913 - the words of the command line
     names: tuple[str, ...],
     form: str,
+    *,
     freeze: tuple[str, ...],
     seeds: str | None,
     vary: tuple[str, ...],
     train_size: str,
+    predictions: bool,
+    accuracies: bool,
+    disagreements: str | None,
+    guessing: float | None,
     **rest: Any,
 ) -> None:
     """Train NAMES ([distribution:]name[@weights], or ./file.py:name) under freeze strategies and seeds; say which to use.
 
-    Running the same command again computes only what is missing.
+    Running the same command again computes only what is missing. With --predictions or --accuracies nothing is trained: models
+    that were trained elsewhere are held against each other.
     """
+    if predictions:
+        given.predictions(names, form, rest["margin"], rest["positive"])
+        return
+    if accuracies:
+        given.accuracies(names, form, rest["margin"], disagreements, guessing)
+        return
+    given.refuse_without_form()
     if freeze and not words(freeze):
         raise UsageError("--freeze is empty", "name a strategy, or leave the option out")
     outcome = carry_out(

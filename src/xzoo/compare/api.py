@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xzoo.compare import plan as plans
-from xzoo.compare.plan import DEMO_FINETUNED_SEEDS, DEMO_RECIPE, Plan
+from xzoo.compare.plan import DEMO_FINETUNED_SEEDS, DEMO_RECIPE, MARGIN, Plan
 from xzoo.data import split as splits
 from xzoo.data.pack import make_pack
 from xzoo.data.source import open_source
@@ -49,13 +49,14 @@ def compare(  # noqa: PLR0913 - the keywords are the words of the command line
     watch_test: bool = False,
     keep: str = "best",
     latency: bool = True,
+    margin: float = MARGIN,
     device: str = "auto",
     runs: str | Path = RUNS,
 ) -> Outcome:
     """Train backbones under freeze strategies and seeds, keep all of it in a run folder, and return what follows.
 
     `data` is a path, `xzoo.arrays(...)`, or None for the built-in demo. Calling again computes only what is missing. `latency`
-    False leaves the backbones' latency unmeasured.
+    False leaves the backbones' latency unmeasured. Accuracies that differ by less than `margin` count as equivalent.
     Raises UsageError, DataError, UnavailableError and StorageError; a cell that fails is in `failed`, and the others go on.
     """
     made = make_plan(
@@ -73,6 +74,7 @@ def compare(  # noqa: PLR0913 - the keywords are the words of the command line
         watch_test=watch_test,
         keep=keep,
         latency=latency,
+        margin=margin,
     )
     from xzoo.train.device import choose
 
@@ -98,6 +100,7 @@ def make_plan(  # noqa: PLR0913 - as `compare`
     watch_test: bool = False,
     keep: str = "best",
     latency: bool = True,
+    margin: float = MARGIN,
 ) -> Plan:
     """Return the plan of what `compare` would do, its words checked, its weights here and its data packed."""
     if not backbones:
@@ -105,6 +108,7 @@ def make_plan(  # noqa: PLR0913 - as `compare`
     if keep not in {"best", "all", "none"}:
         raise UsageError(f"keep {keep!r} is unknown", "use best, all or none")
     backbones = [backbones] if isinstance(backbones, (str, Backbone)) else list(backbones)
+    plans.check_margin(margin)
     chosen_seeds = tuple(range(SEEDS if seeds is None else seeds)) if not isinstance(seeds, Sequence) else tuple(seeds)
     if not chosen_seeds:
         raise UsageError(f"seeds={seeds} asks for no seed", "ask for at least one")
@@ -132,6 +136,7 @@ def make_plan(  # noqa: PLR0913 - as `compare`
         watch_test=watch_test,
         keep=keep,
         latency=latency,
+        margin=margin,
         is_demo=is_demo,
         tuned_seeds=DEMO_FINETUNED_SEEDS if is_profile and seeds is None and not freeze else None,
     )

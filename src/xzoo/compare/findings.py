@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from xzoo.compare import advice
 from xzoo.compare.plan import Plan
 from xzoo.evaluate.metrics import is_chance
 from xzoo.runs.result import CellResult, Finding
@@ -21,21 +22,21 @@ def of_run(plan: Plan, results: Sequence[CellResult]) -> tuple[Finding, ...]:
         *_guessing(results),
         *_not_learning(plan, results),
         *_lagging_batch_norm(results),
+        *advice.of_run(results, len(plan.pack.classes)),
         *_random_demo(plan),
         *_watched(plan),
         *_mixed(results),
-        *_by_patient(plan, results),
         *plan.pack.repairs,
     ]
     return tuple(sorted(found, key=lambda finding: ("error", "warning", "info").index(finding.severity)))
 
 
-def guessing(results: Sequence[CellResult]) -> list[str]:
-    """Return the contenders of which at least half of the seeds cannot be told from guessing on validation."""
+def guessing(results: Sequence[CellResult], split: str = "val") -> list[str]:
+    """Return the contenders of which at least half of the seeds cannot be told from guessing on a split."""
     seeds: dict[str, list[bool]] = {}
     for result in results:
-        if result.val is not None:
-            seeds.setdefault(result.contender, []).append(is_chance(result.val))
+        if (found := getattr(result, split)) is not None:
+            seeds.setdefault(result.contender, []).append(is_chance(found))
     return [contender for contender, by_chance in seeds.items() if 2 * sum(by_chance) >= len(by_chance)]
 
 
@@ -116,13 +117,6 @@ def _is_asked_for(choice: Choice) -> bool:
     """Whether a random start is what was asked for: in words (`alexnet@random`), or because nothing else is published."""
     written = choice.reference.weights if choice.reference else ""
     return not choice.backbone.weights or written.partition(":")[0] == "random"
-
-
-def _by_patient(plan: Plan, results: Sequence[CellResult]) -> list[Finding]:
-    if not any(plan.pack.groups_N) or len({result.contender for result in results}) < 2:
-        return []
-    text = "intervals of single contenders count patients, but comparisons treat images of one patient as independent"
-    return [Finding("pairs-by-image", "warning", f"{text}: their p-values are too small", "believe small differences less")]
 
 
 def _mixed(results: Sequence[CellResult]) -> list[Finding]:

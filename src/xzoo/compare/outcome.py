@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from xzoo.compare import findings, standings, verdict
+from xzoo.compare import advice, findings, standings, verdict
 from xzoo.compare.plan import Plan
 from xzoo.data import split as splits
 from xzoo.errors import UnavailableError
@@ -14,6 +14,8 @@ from xzoo.runs.result import BackboneFacts, CellResult, Comparison, Contender, F
 from xzoo.runs.store import RunFolder
 
 SCHEMA = "xzoo.compare/1"
+MOST_FORESEEN = 12
+"""Of more contenders than this it is not told what would settle each pair: their number grows with the square."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +67,18 @@ def conclude(plan: Plan, folder: RunFolder, environment: Mapping[str, Any]) -> O
     """Return the outcome of a plan from what lies in its run folder."""
     results = [result for cell in plan.cells if (result := folder.cell(cell.id))]
     facts = {label: found for label in plan.choices if (found := folder.facts(label))}
-    rows = standings.contenders(plan.cells, results, facts)
-    comparisons = [*verdict.compare(results, folder, "val"), *verdict.compare(results, folder, "test")]
-    on_val = [one for one in comparisons if one.split == "val"]
-    ranked = standings.rank(rows, on_val)
-    chosen = standings.recommend(ranked, on_val, findings.guessing(results))
+    rows = [
+        replace(row, fit=advice.fit_of([one for one in results if one.contender == row.id], len(plan.pack.classes)))
+        for row in standings.contenders(plan.cells, results, facts)
+    ]
+    guessing = {split: findings.guessing(results, split) for split in ("val", "test")}
+    patients, few = plan.pack.groups_N, len(rows) <= MOST_FORESEEN
+    on_val, on_test = (
+        verdict.compare(results, folder, split, groups_N=patients, guessing=who, margin=plan.margin, foresee=few)
+        for split, who in guessing.items()
+    )
+    ranked = standings.rank(rows, on_val, guessing["val"])
+    chosen = standings.recommend(ranked, on_val, guessing["val"], plan.margin)
     return Outcome(
         run=str(folder.path),
         dataset={**dataset(plan), "test_looks": sum(_looks(plan, result) for result in results)},
@@ -78,8 +87,8 @@ def conclude(plan: Plan, folder: RunFolder, environment: Mapping[str, Any]) -> O
         backbones=facts,
         cells=results,
         contenders=ranked,
-        comparisons=comparisons,
-        recommendation=Recommendation(chosen.contender, chosen.reason, str(folder.path)) if chosen else None,
+        comparisons=[*on_val, *on_test],
+        recommendation=replace(chosen, run=str(folder.path)) if chosen else None,
         findings=findings.of_run(plan, results),
     )
 

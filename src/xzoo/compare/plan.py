@@ -26,6 +26,8 @@ from xzoo.zoo.spec import Choice, FileStart, RandomStart, Weights
 
 DEMO_RECIPE: Mapping[str, Any] = {"epochs": 10, "lr": 3e-4, "clip": 1.0, "batch_size": 32}
 DEMO_FINETUNED_SEEDS = 1
+MARGIN = 0.02
+"""Accuracies that differ by less count as equal where nothing else is asked for: two images in a hundred."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,8 @@ class Variation:
 class Plan:
     """All cells of a command and what they need. `hash` names the run: the same cells in any order have the same.
 
-    `latency` asks for each backbone's latency, which is no part of the hash.
+    `latency` asks for each backbone's latency, `margin` is the difference in accuracy that counts as none; both stay out of the
+    hash.
     """
 
     cells: tuple[Cell, ...]
@@ -53,6 +56,7 @@ class Plan:
     is_demo: bool
     hash: str
     latency: bool = True
+    margin: float = MARGIN
 
     def described(self) -> dict[str, Any]:
         """Return the plan as plain values, as it is kept in the run folder."""
@@ -102,6 +106,7 @@ def make(  # noqa: PLR0913 - what a plan rests on
     watch_test: bool = False,
     keep: str = "best",
     latency: bool = True,
+    margin: float = MARGIN,
     is_demo: bool = False,
     tuned_seeds: int | None = None,
 ) -> Plan:
@@ -134,7 +139,14 @@ def make(  # noqa: PLR0913 - what a plan rests on
         is_demo=is_demo,
         hash=hashlib.sha256(words).hexdigest()[:12],
         latency=latency,
+        margin=margin,
     )
+
+
+def check_margin(margin: float) -> None:
+    """Raise UsageError unless the margin is a difference that accuracies can have."""
+    if not 0 < margin < 1:
+        raise UsageError(f"margin {margin:g} is no difference between accuracies", "give one between 0 and 1, such as 0.02")
 
 
 def _default_freeze(choice: Choice) -> tuple[str, ...]:

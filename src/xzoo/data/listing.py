@@ -23,8 +23,7 @@ _COLUMNS = "path,label[,split,group]"
 
 def read_listing(file: Path) -> Found:
     """Read a .csv or .jsonl file of labelled paths. Raises DataError naming the lines or files that cannot be used."""
-    rows = list(_rows(file))
-    _check_rows(file, rows)
+    rows = read_rows(file)
     kept, repeated = _kept_once(file, rows)
     paths = [file.parent / str(row["path"]).strip() for row in kept]
     if missing := [str(row["path"]) for row, path in zip(kept, paths, strict=True) if not os.path.isfile(path)]:  # noqa: PTH113
@@ -38,6 +37,13 @@ def read_listing(file: Path) -> Found:
     images = ImageFiles(tuple(paths), tuple(item.id for item in items))
     repairs = (*repeated, *_unlisted(file, paths))
     return Found(file.stem, tuple(classes), items, images.read, images.decode, images.digest, repairs, f"{file} lists {_COLUMNS}")
+
+
+def read_rows(file: Path) -> list[Row]:
+    """Return the rows of a .csv or .jsonl file, each with a path and a label. Raises DataError naming what cannot be used."""
+    rows = list(_rows(file))
+    _check_rows(file, rows)
+    return rows
 
 
 def _rows(file: Path) -> Iterable[Row]:

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xzoo.errors import DataError
+from xzoo.evaluate.calibration import equal_masses, expected_error, judged, num_bins, slopes
+from xzoo.evaluate.ends import Ends
 from xzoo.evaluate.scores import Floats, Split, auroc, balanced_accuracy, brier, f1, log_loss, matthews
+from xzoo.evaluate.shares import share
 from xzoo.runs.result import Measure, Metrics
-from xzoo.statistics.intervals import wilson
-from xzoo.statistics.resampling import interval, resample_counts
+from xzoo.statistics.resampling import resample_counts
 
 _NEGATIVE = {
     "normal", "healthy", "negative", "benign", "control", "controls", "no finding", "no findings", "unremarkable", "neg",
@@ -37,8 +39,11 @@ def measure(
     """Return every figure of a split with its 95% interval; one that cannot be had is None, with a reason under its name.
 
     The answer to an image is its most probable class, the first of equals. Shares (accuracy, recalls, sensitivity, specificity,
-    majority) have Wilson intervals, the others percentile bootstrap intervals, stratified by class. With `groups_N` patients are
-    drawn instead of images, and the interval of a share is widened to the bootstrap's. The positive class is never guessed here.
+    majority) have Wilson intervals, balanced accuracy such intervals joined, AUROC of two classes DeLong's on the logit's scale,
+    and the others BCa bootstrap intervals, stratified by class. With `groups_N` patients are drawn and counted instead of images,
+    and the interval of a share is widened to the bootstrap's. The positive class is never guessed here.
+    What `calibration_slope`, `calibration_intercept` and `ece` are, evaluate/calibration.py says; `ece` is biased upwards by
+    chance, and has no interval.
     AUROC of more than two classes is the mean of each class against the rest; F1 is that of the positive class where there is
     one, else the mean over classes. Raises DataError for probabilities or labels that cannot be used.
     """
@@ -52,7 +57,7 @@ def measure(
         sheet.plan(name, score, absent)
     sheet.plan("mcc", matthews, "all images of this split are of one class" if len(missing) >= len(classes) - 1 else "")
     _plan_shares(sheet, positive, train_labels_N)
-    return sheet.filled(groups_N, seed, num_resamples)
+    return sheet.filled(groups_N, seed, num_resamples, _calibrated(sheet, positive, groups_N))
 
 
 def is_chance(metrics: Metrics) -> bool:
@@ -105,24 +110,20 @@ class _Sheet:
         else:
             self.reasons[name] = reason
 
-    def filled(self, groups_N: NDArray[Any] | None, seed: int, num_resamples: int) -> Metrics:
+    def filled(self, groups_N: NDArray[Any] | None, seed: int, num_resamples: int, more: Mapping[str, Measure | None]) -> Metrics:
         drawn: dict[str, list[Floats]] = {name: [] for name in (*self.scores, *self.shares)}
+        ends = Ends(self.split, groups_N, seed)
+        by_drawing = {name: score for name, score in self.scores.items() if not ends.is_exact(name)}
         for counts_RN in resample_counts(self.split.labels, groups_N, num_resamples=num_resamples, seed=seed):
-            for name, score in self.scores.items():
+            for name, score in by_drawing.items():
                 drawn[name].append(score(self.split, counts_RN))
             for name, (right_N, among_N) in self.shares.items() if groups_N is not None else ():
                 with np.errstate(invalid="ignore"):
                     drawn[name].append((counts_RN @ right_N) / (counts_RN @ among_N))
-        once_1N = np.ones((1, len(self.split.labels)))
-        found = {name: self._score(score(self.split, once_1N)[0], drawn[name]) for name, score in self.scores.items()}
-        found |= {name: _share(*flags, drawn[name]) for name, flags in self.shares.items()}
+        found = ends.measures(self.scores, drawn)
+        found |= {name: share(*flags, drawn[name]) for name, flags in self.shares.items()}
         recall = {name: found.pop(f"recall {name}", None) for name in self.classes}
-        return Metrics(**found, recall=recall, confusion=_rows(self.split.confusion), reasons=self.reasons)
-
-    def _score(self, value: float, drawn: Sequence[Floats]) -> Measure:
-        low, high = interval(np.concatenate(drawn)) if drawn else (float("nan"), float("nan"))
-        known = not np.isnan(low)
-        return Measure(float(value), low if known else None, high if known else None, len(self.split.labels))
+        return Metrics(**found, **more, recall=recall, confusion=_rows(self.split.confusion), reasons=self.reasons)
 
 
 def _plan_shares(sheet: _Sheet, positive: str | None, train_labels_N: NDArray[Any] | None) -> None:
@@ -145,14 +146,19 @@ def _plan_shares(sheet: _Sheet, positive: str | None, train_labels_N: NDArray[An
         sheet.share("majority", split.labels == most, everyone_N, "the split is empty")
 
 
-def _share(right_N: NDArray[np.bool_], among_N: NDArray[np.bool_], drawn: Sequence[Floats]) -> Measure:
-    successes, n = int(right_N.sum()), int(among_N.sum())
-    low, high = wilson(successes, n)
-    if drawn:
-        # Wilson counts images as independent, the bootstrap of a share of 0 or 1 has no width: the wider of the two is kept.
-        drawn_low, drawn_high = interval(np.concatenate(drawn))
-        low, high = float(np.fmin(low, drawn_low)), float(np.fmax(high, drawn_high))
-    return Measure(successes / n, low, high, n)
+def _calibrated(sheet: _Sheet, positive: str | None, groups_N: NDArray[Any] | None) -> dict[str, Measure | None]:
+    """Return the figures of calibration, and leave the reasons for those that cannot be had."""
+    split = sheet.split
+    chances_NK = np.asarray(split.chances, np.float64)
+    said_N, hit_N, _ = judged(chances_NK, split.labels, sheet.classes, positive)
+    found, reasons = slopes(chances_NK, split.labels, said_N, hit_N, groups_N)
+    sheet.reasons |= {f"calibration_{name}": reason for name, reason in reasons.items() if name != "p"}
+    error = expected_error(said_N, hit_N, equal_masses(said_N, num_bins(len(said_N))))
+    return {
+        "calibration_slope": found.slope,
+        "calibration_intercept": found.intercept,
+        "ece": Measure(error, None, None, len(said_N)),
+    }
 
 
 def _rows(confusion_KK: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from xzoo.compare.outcome import Outcome
-from xzoo.runs.result import Comparison, Contender, Finding
+from xzoo.compare.verdict import AHEAD, CANNOT_TELL, EQUIVALENT, GUESSING, grounds
+from xzoo.report.operating import operating_note, operating_rows
+from xzoo.runs.result import Comparison, Contender, Finding, Measure
 
 WIDTH = 120
 _MOST = 20
+_VERBS = {
+    AHEAD: "is ahead of",
+    EQUIVALENT: "is equivalent to",
+    CANNOT_TELL: "cannot be told from",
+    GUESSING: "is not distinguishable from guessing, nor is",
+}
+_SUMMARIES = {
+    EQUIVALENT: "are equivalent",
+    CANNOT_TELL: "cannot be told apart",
+    GUESSING: "are not distinguishable from guessing",
+}
 
 
 def outcome_text(outcome: Outcome) -> str:
@@ -19,6 +33,7 @@ def outcome_text(outcome: Outcome) -> str:
         f"{outcome.dataset['name']}: {outcome.dataset['first_line']}",
         table(contender_rows(outcome)),
         _seconds_note(),
+        operating_lines(outcome),
         latency_lines(outcome),
         comparison_lines(outcome.comparisons),
         finding_lines(outcome.findings),
@@ -30,10 +45,11 @@ def outcome_text(outcome: Outcome) -> str:
 def contender_rows(outcome: Outcome) -> list[list[str]]:
     """Return the table of contenders with its head, ranked on validation, the majority class last."""
     rows = [["rank", "contender", "train", "validation", "test", "seeds", "learns", "GMACs", "train s", "front"]]
+    has_front = any(row.front for row in outcome.contenders)
     for row in outcome.contenders:
         rows.append(
             [
-                str(row.rank),
+                places(row.rank, row.worst_rank),
                 row.id,
                 share(row.train.get("accuracy"), with_interval=False),
                 share(row.val.get("accuracy")),
@@ -42,7 +58,7 @@ def contender_rows(outcome: Outcome) -> list[list[str]]:
                 f"{row.learning_params:,}" if row.learning_params is not None else "-",
                 f"{row.gmacs:.2f}" if row.gmacs is not None else "-",
                 f"{row.seconds:.1f}" if row.seconds is not None else "-",
-                "*" if row.pareto else "",
+                "*" if (row.front if has_front else row.pareto) else "",
             ]
         )
     if outcome.contenders:
@@ -50,6 +66,11 @@ def contender_rows(outcome: Outcome) -> list[list[str]]:
         shares = [share(getattr(first, split).get("majority"), with_interval=False) for split in ("train", "val", "test")]
         rows.append(["", "majority class", *shares, "", "0", "", "", ""])
     return rows
+
+
+def places(rank: int | None, worst: int | None) -> str:
+    """Return a rank with its interval: `1-3` where tests leave it open."""
+    return f"{rank}-{worst}" if worst is not None and worst != rank else f"{rank}"
 
 
 def share(measure: Mapping[str, Any] | None, *, with_interval: bool = True) -> str:
@@ -78,6 +99,12 @@ def table(rows: Sequence[Sequence[str]], left: int = 1) -> str:
     return "\n".join([lines[0].rstrip(), "-" * max(map(len, lines)), *(line.rstrip() for line in lines[1:])])
 
 
+def operating_lines(outcome: Outcome) -> str:
+    """Return what a threshold chosen on validation does to test, apart from the answers; nothing where none was chosen."""
+    rows = operating_rows(outcome)
+    return f"{table(rows, left=0)}\n\n{textwrap.fill(operating_note(outcome), WIDTH)}" if rows else ""
+
+
 def latency_lines(outcome: Outcome) -> str:
     """Return the latency of each backbone at batch 1, and its throughput."""
     rows = [["backbone", "parameters", "ms for one image: p50", "p90", "p99", "n", "images/s, batch 16"]]
@@ -93,27 +120,28 @@ def latency_lines(outcome: Outcome) -> str:
 def comparison_lines(comparisons: Sequence[Comparison]) -> str:
     """Return what is ahead of what, validation first, and how many pairs cannot be told apart; a few such pairs are named."""
     lines = []
-    for split, name in (("val", "validation"), ("test", "test")):
+    for split, name in (("val", "validation"), ("test", "test"), ("given", "these images")):
         found = [one for one in comparisons if one.split == split]
-        alike = [one for one in found if one.verdict != "ahead"]
-        told = [one for one in found if one.verdict == "ahead"]
+        told, rest = ([one for one in found if (one.verdict == AHEAD) == is_told] for is_told in (True, False))
         lines += [f"{name}: {_pair(one)}" for one in told[:_MOST]]
         lines += (
             [f"{name}: {len(told) - _MOST} more pairs of which one is ahead, in the JSON output"] if len(told) > _MOST else []
         )
         if len(found) <= 3:
-            lines += [f"{name}: {_pair(one)}" for one in alike]
-        elif alike:
-            lines.append(f"{name}: {len(alike)} of {len(found)} pairs cannot be told apart")
+            lines += [f"{name}: {_pair(one)}" for one in rest]
+            continue
+        for word, phrase in _SUMMARIES.items():
+            if count := sum(one.verdict == word for one in rest):
+                lines.append(f"{name}: {count} of {len(found)} pairs {phrase}")
     return "\n".join(lines)
 
 
 def _pair(one: Comparison) -> str:
-    value = one.difference.value
-    first, second, difference = (one.a, one.b, value) if value >= 0 else (one.b, one.a, -value)
-    verb = "is ahead of" if one.verdict == "ahead" else "cannot be told from"
-    p = "" if one.p_holm is None else f", p {one.p_holm:.3g}"
-    return f"{first} {verb} {second} (difference {difference:+.3f}{p})"
+    low, high = one.difference.low, one.difference.high
+    if one.difference.value < 0:
+        turned = Measure(-one.difference.value, None if high is None else -high, None if low is None else -low, one.difference.n)
+        one = replace(one, a=one.b, b=one.a, difference=turned)
+    return f"{one.a} {_VERBS[one.verdict]} {one.b} ({grounds(one, 1)})"
 
 
 def finding_lines(findings: Sequence[Finding]) -> str:
@@ -139,7 +167,7 @@ def recommendation_line(outcome: Outcome) -> str:
 def _seconds_note() -> str:
     return textwrap.fill(
         "Accuracy with its 95% interval (from the number of images), ± the deviation between seeds. Ranked on validation "
-        "alone; those that cannot be told apart share a rank. * nothing else is as accurate with as few operations and "
-        "learnt parameters. Train s includes the features that frozen cells share.",
+        "alone; the rank is a range where the differences leave it open. * nothing else is as accurate, as quick to answer and "
+        "to train, and as small. Train s includes the features that frozen cells share.",
         WIDTH,
     )

@@ -1,0 +1,36 @@
+"""What would settle a pair that cannot be told apart: the least difference these images find, and how many more would do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xzoo.compare.evidence import Evidence
+from xzoo.statistics.power import detectable_difference, images_to_equate, images_to_tell
+
+
+def settle(one: Evidence, margin: float, alpha: float) -> dict[str, Any]:
+    """Return `detectable`, and `more_images` or else `more_seeds`, for a power of 80% at this level; None where nothing would do.
+
+    From the disagreement seen: exact where there is one seed and no patients, else from the errors of images and seeds. Images
+    would settle a pair by showing that one is ahead, or that both are equivalent, whichever needs fewer.
+    """
+    n = one.difference.n
+    if one.is_by_count:
+        least = detectable_difference(n, one.disagreement, alpha)
+        tells = images_to_tell(one.disagreement, abs(one.difference.value), alpha)
+    else:
+        least = one.combined.detectable(alpha) if one.combined.deviation > 0 else None
+        tells = one.combined.images_to_tell(n, alpha) if one.difference.value else None
+    needed = [count for count in (tells, _to_equate(one, margin, alpha)) if count is not None]
+    more = max(1, min(needed) - n) if needed else None
+    seeds = one.combined.seeds_to_tell(alpha) if more is None and one.difference.value else None
+    return {"detectable": least, "more_images": more, "more_seeds": seeds - len(one.seeds) if seeds else None}
+
+
+def _to_equate(one: Evidence, margin: float, alpha: float) -> int | None:
+    """Return how many images would show equivalence; None where seeds differ by themselves, which no image changes."""
+    if one.combined.between:
+        return None
+    n = one.difference.n
+    spread = one.disagreement if one.is_by_count else one.combined.deviation**2 * n
+    return images_to_equate(min(1.0, spread), one.difference.value, margin, alpha)

@@ -1,0 +1,62 @@
+"""The ends of a score's interval: in closed form where there is one, else from the bias-corrected and accelerated bootstrap."""
+
+# N = images, R = resamples, J = blocks left out
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xzoo.evaluate.scores import Floats, Split
+from xzoo.runs.result import Measure
+from xzoo.statistics.auroc import auroc_interval
+from xzoo.statistics.intervals import mean_of_shares
+from xzoo.statistics.resampling import bca, interval, leave_out_counts
+
+Score = Callable[[Split, Floats], Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """Finds intervals of the scores of one split; `is_exact` names those that need no resamples."""
+
+    split: Split
+    groups_N: NDArray[Any] | None
+    seed: int
+
+    def is_exact(self, name: str) -> bool:
+        """Whether a formula alone gives the interval: of two classes' AUROC, of balanced accuracy unless patients are known."""
+        return (name == "auroc" and self.split.num_classes == 2) or (name == "balanced_accuracy" and self.groups_N is None)
+
+    def measures(self, scores: Mapping[str, Score], drawn: Mapping[str, Sequence[Floats]]) -> dict[str, Measure]:
+        """Return each score with its interval; the ends are None where every resample gives the same, which says nothing."""
+        split, once_1N = self.split, np.ones((1, len(self.split.labels)))
+        counts_JN, strata_J = leave_out_counts(split.labels, self.groups_N, seed=self.seed)
+        found = {}
+        for name, score in scores.items():
+            value = float(score(split, once_1N)[0])
+            drawn_R = np.concatenate(list(drawn[name])) if drawn.get(name) else np.zeros(0)
+            if name == "auroc" and self.is_exact(name):
+                ends = self._auroc()
+            elif name == "balanced_accuracy":
+                ends = self._balanced(drawn_R)
+            else:
+                ends = bca(value, drawn_R, score(split, counts_JN), strata_J)
+            known = bool(np.isfinite(ends).all()) and ends[0] < ends[1]
+            found[name] = Measure(value, ends[0] if known else None, ends[1] if known else None, len(split.labels))
+        return found
+
+    def _auroc(self) -> tuple[float, float]:
+        which = 1 if self.split.positive is None else self.split.positive
+        return auroc_interval(self.split.chances[:, which], self.split.labels == which, self.groups_N)[1:]
+
+    def _balanced(self, drawn_R: Floats) -> tuple[float, float]:
+        """Return Wilson's ends, joined; the bootstrap of patients widens them, as it does a share's."""
+        counts = [(int(self.split.confusion[k, k]), int(n)) for k, n in enumerate(self.split.class_counts)]
+        low, high = mean_of_shares(counts)
+        drawn_low, drawn_high = interval(drawn_R)
+        return float(np.fmin(low, drawn_low)), float(np.fmax(high, drawn_high))
