@@ -141,7 +141,7 @@ def _published(name: str) -> Iterable[Row]:
 
 
 def _takes_sizes_around(module: nn.Module, own: Row) -> bool:
-    """Whether images of the next sizes work as well, whatever timm says: it calls networks fixed that are not, and the other way."""
+    """Whether images of the next sizes work too, whatever timm says: it calls networks fixed that are not, and the other way."""
     height, width = own["size"]
     sizes = [(own["channels"], height + more, width + more) for more in (_STEP, -_STEP) if min(height, width) + more > 0]
     return all(_answers(module, size) for size in sizes)
