@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from xzoo.conformance.numerics import GROSS, ROUNDING, by_rounding, deviation, really_differs
+from xzoo.conformance.numerics import GROSS, IN_DOUBLE, ROUNDING, by_rounding, deviation, really_differs
 
 
 class Amplifying(nn.Module):
@@ -51,9 +51,26 @@ def test_rounding_alone_is_no_difference_and_a_wrong_result_is_one() -> None:
 
     off = rounded(Amplifying())
     assert off > ROUNDING
-    assert not really_differs(off, Amplifying(), rounded)
+    assert not really_differs(off, Amplifying(), rounded, on_features)
 
     def shifted(network: nn.Module) -> float:
         return deviation(on_features(network) + 1, on_features(network))
 
-    assert really_differs(shifted(Steady()), Steady(), shifted)
+    assert really_differs(shifted(Steady()), Steady(), shifted, on_features)
+
+
+def test_what_float64_leaves_open_too_is_no_difference() -> None:
+    class Chaotic(Steady):
+        def forward(self, features_BD: Tensor) -> Tensor:
+            return (features_BD * self.scale * 1e15).sin()
+
+    class Reordered(Steady):
+        def forward(self, features_BD: Tensor) -> Tensor:
+            return (features_BD * (self.scale * 0.1) * 1e16).sin()
+
+    def apart(network: nn.Module) -> float:
+        return deviation(on_features(Reordered().to(next(network.parameters()).dtype)), on_features(network))
+
+    assert apart(Chaotic().double()) > IN_DOUBLE
+    assert not really_differs(1.0, Chaotic(), apart, on_features)
+    assert really_differs(1.0, Steady(), apart, on_features)

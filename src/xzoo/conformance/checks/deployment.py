@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorDeviceMismatchError
 
 from xzoo.conformance.check import check
 from xzoo.conformance.images import draw
-from xzoo.conformance.numerics import GROSS, by_rounding, deviation, really_differs, share
+from xzoo.conformance.numerics import AMPLIFIED, GROSS, by_rounding, deviation, really_differs, share
 from xzoo.conformance.passes import features_of
 from xzoo.conformance.steps import device
 from xzoo.conformance.subject import Subject
@@ -31,9 +31,6 @@ from xzoo.zoo.wording import told
 
 FILES = 1.8e9
 """Bytes of parameters that a file of ONNX can hold beside the graph."""
-
-AMPLIFIED = 5.0
-"""How many times what rounding alone makes an engine may be off: it adds in another order than torch."""
 
 BF16 = 1.0
 """The share of the features' size by which bfloat16 may change them: random networks amplify rounding, EfficientNet-B0 to 0.36.
@@ -76,7 +73,7 @@ def channels_last(on: Subject) -> Iterator[Fault]:
 
     try:
         off = apart(alive.network)
-        if really_differs(off, alive.network, apart):
+        if really_differs(off, alive.network, apart, _features(on, on.images_BCHW)):
             yield Fault(
                 f"with channels last features are off by {off:.1e}", "use reshape() and flatten(), and no strides, in forward()"
             )
@@ -188,6 +185,6 @@ def folds(on: Subject) -> Iterator[Fault | Note]:
         return deviation(features_of(fused(network).network, paths, on.images_BCHW), features_of(network, paths, on.images_BCHW))
 
     off = apart(network)
-    if really_differs(off, network, apart):
+    if really_differs(off, network, apart, _features(on, on.images_BCHW)):
         yield Fault(f"folded it is off by {off:.1e}", "this is xzoo's own doing: report it, with the name of the network")
     yield Note(f"{fused(network).num_folded} batch norms folded")

@@ -61,7 +61,7 @@ def _apart(on: Subject, given_BCHW: Tensor, rows: Tensor) -> float:
         return _by_spread(features_of(network, paths, given_BCHW)[: len(rows)], whole, rows)
 
     off = in_features(alive.network)
-    if really_differs(off, alive.network, in_features):
+    if really_differs(off, alive.network, in_features, lambda network: features_of(network, paths, images_BCHW)):
         return off
 
     def in_logits(network: nn.Module) -> float:
@@ -72,7 +72,12 @@ def _apart(on: Subject, given_BCHW: Tensor, rows: Tensor) -> float:
 
     with torch.no_grad():
         off = in_logits(alive.network)
-    return off if really_differs(off, alive.network, in_logits) else 0.0
+
+    def logits_of(network: nn.Module) -> Tensor:
+        answer: Tensor = network(images_BCHW.to(next(network.parameters()).dtype))
+        return answer
+
+    return off if really_differs(off, alive.network, in_logits, logits_of) else 0.0
 
 
 def _by_spread(found: Tensor, whole: Tensor, rows: Tensor) -> float:
