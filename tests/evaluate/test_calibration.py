@@ -30,7 +30,7 @@ def drawn(seed: int) -> Case:
     """Return probabilities and what came true: of few or many images, with ties, with certainties, with one class alone."""
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 120))
-    said_N = rng.beta(*rng.uniform(0.2, 3, 2), n)
+    said_N = rng.beta(rng.uniform(0.2, 3), rng.uniform(0.2, 3), n)
     if seed % 3 == 0:
         said_N = said_N.round(1)
     hit_N = rng.random(n) < (said_N if seed % 2 else rng.random())

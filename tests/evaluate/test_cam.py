@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,10 @@ from xzoo.evaluate.sanity import randomised, spearman
 
 CLASSES = ("a", "b", "c")
 HEIGHT, WIDTH = 16, 24
+
+
+def part(network: nn.Module, path: str) -> Any:
+    return network.get_submodule(path)
 
 
 def deployed(network: nn.Module, classes: tuple[str, ...] = CLASSES, **words: object) -> Deployed:
@@ -54,7 +59,7 @@ def test_behind_average_pooling_both_are_the_maps_of_the_heads_weights() -> None
     for method in METHODS:
         found = class_maps(deployed(network, head_paths=("3",)), images(), [0, 1, 2, 0], method=method)
         features = network[0](seen(images()))
-        weights = network[3].weight[[0, 1, 2, 0]]
+        weights = part(network, "3").weight[[0, 1, 2, 0]]
         expected = torch.einsum("bc,bchw->bhw", weights, features) / features[0, 0].numel()
         assert found.layer == xzoo.MapLayer("0", "BCHW")
         assert torch.allclose(found.signed_Bhw, expected, atol=1e-6), method
@@ -64,7 +69,7 @@ def test_behind_average_pooling_both_are_the_maps_of_the_heads_weights() -> None
 def test_maps_agree_with_autograd_on_a_network_cut_by_hand(seed: int) -> None:
     network, batch = flattened(seed), images(3, seed)
     features = network[0](seen(batch)).detach()
-    rows = torch.autograd.functional.jacobian(lambda cut: network[1:](cut).sum(0), features)
+    rows = torch.func.jacrev(lambda cut: network[1:](cut).sum(0))(features)
     logits = network(seen(batch))
     for target in (None, 1):
         classes = logits.argmax(1) if target is None else torch.full((3,), target)
@@ -85,17 +90,15 @@ def test_maps_agree_with_autograd_on_a_network_cut_by_hand(seed: int) -> None:
 
 def test_a_layer_whose_output_is_overwritten_behind_it_is_seen_as_it_was() -> None:
     model, network = deployed(pooled(), head_paths=("3",)), pooled()
-    before = network[0][:3](seen(images()))
+    before = part(network, "0")[:3](seen(images()))
     found = class_maps(model, images(), 0, layer="0.2", method="hires-cam")
-    weights = network[3].weight[0, :, None, None] * (before > 0) / before[0, 0].numel()
+    weights = part(network, "3").weight[0, :, None, None] * (before > 0) / before[0, 0].numel()
     assert torch.allclose(found.signed_Bhw, (weights * before).sum(1), atol=1e-6)
 
 
 def test_hirescam_shows_no_place_that_the_score_leaves_out() -> None:
     network = flattened()
-    weight = network[2].weight.detach().view(8, 4, 3, 5)
-    weight[:, :, :, 2:] = 0
-    network[2].weight.data = weight.view(8, 60)
+    part(network, "2").weight.data.view(8, 4, 3, 5)[:, :, :, 2:] = 0
     model = deployed(network)
     assert not class_maps(model, images(), 0, method="hires-cam").signed_Bhw[:, :, 2:].any()
     assert class_maps(model, images(), 0).signed_Bhw[:, :, 2:].any()
@@ -124,7 +127,7 @@ def test_a_map_says_the_same_alone_and_in_a_batch_and_the_network_is_left_as_it_
 
 def test_relative_maps_reach_1_and_a_flat_one_stays_0() -> None:
     network = pooled()
-    network[3].weight.data[1] = 0
+    part(network, "3").weight.data[1] = 0
     relative = class_maps(deployed(network), images(), [0, 1, 2, 1]).relative()
     tops = relative.amax((1, 2))
     assert not relative[1].any()
@@ -183,7 +186,8 @@ def test_the_last_layer_with_the_images_shape_is_found_whatever_its_layout() -> 
     model = deployed(Last(), head_paths=("head",))
     assert find_layer(model, images(1)) == xzoo.MapLayer("mix", "BHWC")
     found = class_maps(model, images(), 0)
-    expected = (model.network.mix(model.network.patch(seen(images())).permute(0, 2, 3, 1)) * model.network.head.weight[0]).sum(3)  # type: ignore[operator, union-attr]
+    patches = part(model.network, "patch")(seen(images())).permute(0, 2, 3, 1)
+    expected = (part(model.network, "mix")(patches) * part(model.network, "head").weight[0]).sum(3)
     assert torch.allclose(found.signed_Bhw, expected / 24, atol=1e-6)
 
 
@@ -244,7 +248,8 @@ def trained() -> Deployed:
     optimizer = torch.optim.Adam(network.parameters(), 0.01)
     for _ in range(60):
         optimizer.zero_grad()
-        F.cross_entropy(network(seen(batch)), labels).backward()
+        loss: Any = F.cross_entropy(network(seen(batch)), labels)
+        loss.backward()
         optimizer.step()
     assert (network(seen(batch)).argmax(1) == labels).all()
     return deployed(network, head_paths=("4",))

@@ -175,6 +175,7 @@ def test_a_temperature_leaves_answers_and_mends_boldness() -> None:
     labels_N = (rng.random((4000, 1)) > true_NK.cumsum(1)).sum(1)
     bold_NK = softmax(3 * np.log(true_NK))
     found, _ = temperature(bold_NK, labels_N)
+    assert found is not None
     assert found == pytest.approx(3, abs=0.2)
     assert (scaled(bold_NK, found).argmax(1) == bold_NK.argmax(1)).all()
     assert scaled(bold_NK, found) == pytest.approx(true_NK, abs=0.05)

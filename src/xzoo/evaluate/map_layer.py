@@ -108,7 +108,7 @@ def _gridded(tokens_BNC: Tensor, layer: MapLayer, size: tuple[int, int]) -> Tens
     if h < 1 or count % h or _stretch(h, count // h, size) > _MOST_STRETCH:
         what = f"{count} tokens of {layer.path!r}, {layer.prefix_tokens} left out in front"
         raise UsageError(f"{what}, make no grid of the shape of {size[0]}x{size[1]}", "correct prefix_tokens")
-    return tokens_BNC.transpose(1, 2).unflatten(2, (h, count // h))
+    return tokens_BNC.transpose(1, 2).reshape(len(tokens_BNC), -1, h, count // h)
 
 
 def _outputs(model: Deployed, fitted_1CHW: Tensor, *, past_head: bool = False) -> list[_Seen]:

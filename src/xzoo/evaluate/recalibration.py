@@ -184,7 +184,7 @@ def _scaled_likelihood(logs_NK: Floats, true_N: Floats, beta: float) -> float:
 
 def _covariance(design_NP: Floats, said_N: Floats, hit_N: NDArray[np.bool_], groups_N: NDArray[np.int64] | None) -> Floats:
     inverse_PP = np.linalg.inv((design_NP * (said_N * (1 - said_N))[:, None]).T @ design_NP)
-    return _robust(inverse_PP, design_NP * (hit_N - said_N)[:, None], groups_N)
+    return _robust(np.asarray(inverse_PP, np.float64), design_NP * (hit_N - said_N)[:, None], groups_N)
 
 
 def _robust(inverse_PP: Floats, scores_NP: Floats, groups_N: NDArray[np.int64] | None) -> Floats:

@@ -126,8 +126,8 @@ def _level(module: str, draws: Sequence[Sequence[float | None]]) -> Level:
     means = np.array([np.mean([0.0 if value is None else value for value in draw]) for draw in draws])
     n, value = len(means), float(means.mean())
     half = math.inf if n < 2 else float(stdtrit(n - 1, 0.975)) * float(means.std(ddof=1)) / math.sqrt(n)
-    ends = (value - half, value + half) if math.isfinite(half) else (None, None)
-    return Level(module, Measure(value, *ends, n), sum(value is None for draw in draws for value in draw))
+    low, high = (value - half, value + half) if math.isfinite(half) else (None, None)
+    return Level(module, Measure(value, low, high, n), sum(each is None for draw in draws for each in draw))
 
 
 def spearman(one_P: NDArray[np.floating], other_P: NDArray[np.floating]) -> float | None:

@@ -29,7 +29,7 @@ class Trend:
     n: int
 
 
-def trend(values: Sequence[float], other_variance: float = 0.0, level: float = 0.95) -> Trend:
+def trend(values: Sequence[float] | Floats, other_variance: float = 0.0, level: float = 0.95) -> Trend:
     """Return the least squares slope, one step per value, and an interval that knows that neighbours are alike.
 
     The deviations from the line are taken as an autoregression of order 1 with an unknown correlation between 0 and 0.95. Each
@@ -54,7 +54,7 @@ def trend(values: Sequence[float], other_variance: float = 0.0, level: float = 0
     return Trend(value, error, value - half, value + half, n)
 
 
-def slope_of_each(values_NE: NDArray[np.floating[np.float64]] | Floats) -> Floats:
+def slope_of_each(values_NE: Floats) -> Floats:
     """Return the least squares slope of each row; their mean is the slope of the mean row, so their spread is its error."""
     steps_E = np.arange(values_NE.shape[1]) - (values_NE.shape[1] - 1) / 2
     return np.asarray(values_NE @ steps_E / float(steps_E @ steps_E), np.float64)
