@@ -124,7 +124,7 @@ def _ends(
     shrunk = combined.images_deviation / by_images if by_images > 0 else 1.0
     below, above = ((ends[:, 0] - ends[:, 1]).mean() * shrunk, (ends[:, 2] - ends[:, 0]).mean() * shrunk)
     low, high = combined.interval()
-    return max(-1.0, min(low, combined.value - below)), min(1.0, max(high, combined.value + above))
+    return float(max(-1.0, min(low, combined.value - below))), float(min(1.0, max(high, combined.value + above)))
 
 
 def _wald(a_N: NDArray[np.bool_], b_N: NDArray[np.bool_]) -> float:
