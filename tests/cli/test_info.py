@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from xzoo.errors import UsageError
 from xzoo.model.facts import Facts, describe
 from xzoo.zoo.registry import Registry
 
@@ -109,3 +110,46 @@ def test_a_file_of_ones_own_is_described_and_named_when_it_cannot_be_built(
     )
     code, _, err = command("info", f"{tmp_path}/broken.py:net")
     assert (code, "mynet cannot be built: ZeroDivisionError" in err) == (3, True)
+
+
+def own(tmp_path: Path, *changes: str) -> str:
+    """Write a network that takes images of 96 pixels alone, and return the name by which it is asked for."""
+    lines = [
+        "import xzoo",
+        "def build():",
+        "    from torch import nn",
+        "    return nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(2 * 94 * 94, 4))",
+        f"net = xzoo.Backbone(name='net', head=xzoo.ReplaceLinear('2'), stages={{'stem': '0'}}, {', '.join(changes)})",
+    ]
+    (tmp_path / "net.py").write_text("\n".join(lines))
+    return f"{tmp_path}/net.py:net"
+
+
+def test_a_size_that_the_network_does_not_take_is_its_declarations_fault(command: Run, tmp_path: Path) -> None:
+    code, _, err = command("info", own(tmp_path, "build=build"))
+    assert code == 3
+    assert "net does not take one image of 3x224x224" in err
+    assert "preprocess=xzoo.Preprocess(size=...)" in err
+
+
+def test_what_nobody_has_trained_learns_whole(
+    command: Run, one_object: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = own(tmp_path, "build=build", "preprocess=xzoo.Preprocess(size=96)", "fixed_size=True")
+    [row] = one_object(command("info", name, "--format", "json")[1])["backbones"]
+    assert row["freeze"] == "finetune"
+    asked: list[Any] = []
+
+    def note(_names: object, **more: Any) -> None:
+        asked.append(more["freeze"])
+        raise UsageError("noted", "")
+
+    monkeypatch.setattr("xzoo.cli.compare.carry_out", note)
+    assert command("train", name)[0] == 2
+    assert asked == [("finetune",)]
+
+
+def test_a_network_in_place_of_the_function_that_makes_it_is_told(command: Run, tmp_path: Path) -> None:
+    code, _, err = command("info", own(tmp_path, "build=build()"))
+    assert code == 3
+    assert "not a function that returns the network" in err

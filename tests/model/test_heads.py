@@ -71,7 +71,7 @@ def test_a_function_makes_the_head_from_the_old_one() -> None:
 @pytest.mark.parametrize(
     ("head", "text", "remedy"),
     [
-        (xzoo.ReplaceLinear("2.7"), "net: there is no module '2.7' to replace", "named_modules()"),
+        (xzoo.ReplaceLinear("2.7"), "net: there is no module '2.7' to replace", "the last ones are 2.1 (Linear), 0 (Conv2d)"),
         (xzoo.ReplaceLinear("0"), "net: '0' is Conv2d, not a linear layer", "ReplaceConv or ReplaceHead"),
         (xzoo.ReplaceConv("2.1"), "net: '2.1' is Linear, not a convolution", "ReplaceLinear or ReplaceHead"),
     ],

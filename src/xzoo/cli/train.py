@@ -25,7 +25,7 @@ def command(name: str, form: str, freeze: str | None, seed: int, **rest: Any) ->
     from xzoo.report.tables import outcome_text
     from xzoo.zoo.registry import Registry
 
-    own = Registry.installed().get(name).backbone.freeze if freeze is None else freeze
+    own = Registry.installed().get(name).freeze if freeze is None else freeze
 
     outcome = carry_out((name,), freeze=(own,), seeds=(seed,), **rest)
     emit(outcome, form, lambda: outcome_text(outcome))

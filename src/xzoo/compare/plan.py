@@ -22,7 +22,7 @@ from xzoo.train.recipe import Recipe
 from xzoo.zoo import strategies
 from xzoo.zoo.identity import identity
 from xzoo.zoo.names import Reference
-from xzoo.zoo.spec import Choice, FileStart, RandomStart, Weights
+from xzoo.zoo.spec import Choice, FileStart, Weights
 
 DEMO_RECIPE: Mapping[str, Any] = {"epochs": 10, "lr": 3e-4, "clip": 1.0, "batch_size": 32}
 DEMO_FINETUNED_SEEDS = 1
@@ -150,9 +150,7 @@ def check_margin(margin: float) -> None:
 
 
 def _default_freeze(choice: Choice) -> tuple[str, ...]:
-    from_scratch = isinstance(choice.start, RandomStart) and not choice.backbone.weights
-    usual = ("finetune",) if from_scratch else ("frozen", "finetune")
-    own = choice.backbone.freeze
+    usual, own = ("finetune",) if choice.is_from_scratch else ("frozen", "finetune"), choice.freeze
     return usual if own in {"frozen", "finetune"} else (*usual, own)
 
 

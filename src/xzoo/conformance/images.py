@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from xzoo.model.classifier import Classifier
 from xzoo.model.heads import seeded
@@ -66,10 +66,3 @@ def _follow(classifier: Classifier, images_BCHW: Tensor) -> None:
         assert isinstance(variance, Tensor)
         mean = float(variance.mean())
         variance.uniform_(0.9, 1.1).mul_(mean if mean > 0 else 1.0)
-
-
-def linear_layers(network: nn.Module, limit: int = 6) -> str:
-    """Return the paths of the linear layers and convolutions, the last ones first, for a person to choose from."""
-    kinds = (nn.Linear, nn.Conv2d)
-    paths = [f"{name} ({type(module).__name__})" for name, module in network.named_modules() if isinstance(module, kinds)]
-    return ", ".join(reversed(paths[-limit:])) or "none"

@@ -13,8 +13,8 @@ from xzoo.errors import PluginError, XzooError
 from xzoo.model.cost import count_params, gmacs
 from xzoo.model.fetch import published_path
 from xzoo.model.ownership import HEAD, own_tensors
-from xzoo.zoo.spec import Backbone, Choice, Weights
-from xzoo.zoo.wording import shown
+from xzoo.zoo.spec import Backbone, Choice, Preprocess, Weights
+from xzoo.zoo.wording import shown, told
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,27 @@ def describe(choice: Choice) -> Facts:
         params=count_params(module, [auxiliary.path for auxiliary in backbone.auxiliary]),
         params_with_auxiliary=count_params(module),
         params_head=held[HEAD],
-        gmacs=round(gmacs(module, preprocess.shape, preprocess.num_channels), 6),
+        gmacs=_cost(module, backbone, preprocess),
         size=preprocess.shape,
         channels=preprocess.num_channels,
         stages=tuple(StageFacts(stage, params) for stage, params in held.items() if stage != HEAD),
         weights=tuple(_weights(weights) for weights in backbone.weights),
-        freeze=backbone.freeze,
+        freeze=choice.freeze,
         head=backbone.head.path,
         origin=choice.origin,
     )
+
+
+def _cost(module: nn.Module, backbone: Backbone, preprocess: Preprocess) -> float:
+    """Return 10^9 multiply-accumulates of one image. Raises PluginError where the network does not take it."""
+    height, width = preprocess.shape
+    try:
+        return round(gmacs(module, (height, width), preprocess.num_channels), 6)
+    except Exception as error:  # a stranger's forward raises whatever it meets
+        raise PluginError(
+            f"{backbone.name} does not take one image of {preprocess.num_channels}x{height}x{width}: {told(error)}",
+            "declare what it takes: preprocess=xzoo.Preprocess(size=...), and fixed_size=True where it takes no other size",
+        ) from error
 
 
 def skeleton(backbone: Backbone) -> nn.Module:

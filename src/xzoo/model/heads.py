@@ -69,10 +69,17 @@ def replace_head(network: nn.Module, head: Head, num_outputs: int, name: str) ->
     except AttributeError:
         raise PluginError(
             f"{name}: there is no module {head.path!r} to replace",
-            "declare the path of the last layer as named_modules() spells it",
+            f"name the layer that gives the logits: the last ones are {last_layers(network)}",
         ) from None
     parent, _, last = head.path.rpartition(".")
-    setattr(network.get_submodule(parent), last, _new_head(old, head, num_outputs, name))
+    setattr(network.get_submodule(parent), last, _new_head(network, old, head, num_outputs, name))
+
+
+def last_layers(network: nn.Module, limit: int = 6) -> str:
+    """Return the paths of the linear layers and convolutions, the last ones first, for a person to choose from."""
+    kinds = (nn.Linear, nn.Conv2d)
+    paths = [f"{name} ({type(module).__name__})" for name, module in network.named_modules() if isinstance(module, kinds)]
+    return ", ".join(reversed(paths[-limit:])) or "none"
 
 
 def run_after(network: nn.Module, after: tuple[str | Callable[[Tensor], Tensor], ...], x: Tensor) -> Tensor:
@@ -97,20 +104,22 @@ def seeded(*words: object) -> Iterator[None]:
         yield
 
 
-def _new_head(old: nn.Module, head: OneHead, num_outputs: int, name: str) -> nn.Module:
+def _new_head(network: nn.Module, old: nn.Module, head: OneHead, num_outputs: int, name: str) -> nn.Module:
     if isinstance(head, ReplaceHead):
         return head.make(old, num_outputs)
     if isinstance(head, ReplaceConv):
         if not isinstance(old, nn.Conv2d):
             raise PluginError(
-                f"{name}: {head.path!r} is {type(old).__name__}, not a convolution", "declare ReplaceLinear or ReplaceHead"
+                f"{name}: {head.path!r} is {type(old).__name__}, not a convolution",
+                f"declare ReplaceLinear or ReplaceHead, or another layer: the last ones are {last_layers(network)}",
             )
         padding = old.padding if isinstance(old.padding, str) else _pair(old.padding)
         shape = (_pair(old.kernel_size), _pair(old.stride), padding, _pair(old.dilation))
         return ConvHead(old.in_channels, num_outputs, *shape, bias=old.bias is not None)
     if not isinstance(old, nn.Linear):
         raise PluginError(
-            f"{name}: {head.path!r} is {type(old).__name__}, not a linear layer", "declare ReplaceConv or ReplaceHead"
+            f"{name}: {head.path!r} is {type(old).__name__}, not a linear layer",
+            f"declare ReplaceConv or ReplaceHead, or another layer: the last ones are {last_layers(network)}",
         )
     return LinearHead(old.in_features, num_outputs, bias=old.bias is not None)
 

@@ -141,6 +141,8 @@ def from_file(file: str, attribute: str) -> Backbone:
             f"{attribute!r} in {file} is {shown(made)}, no Backbone",
             "make it an xzoo.Backbone, or a function that returns one",
         )
+    if wrong := mistyped(made):
+        raise PluginError(f"{attribute!r} in {file} is a Backbone whose {wrong}", "see the plugin contract in xzoo's docs")
     return made
 
 

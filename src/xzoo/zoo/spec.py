@@ -233,6 +233,16 @@ class Choice:
         return f"{self.name or self.backbone.name}@{self.weights_name}"
 
     @property
+    def is_from_scratch(self) -> bool:
+        """Whether it starts at random because nothing else is published."""
+        return isinstance(self.start, RandomStart) and not self.backbone.weights
+
+    @property
+    def freeze(self) -> str:
+        """The strategy of its own: the declared one, and `finetune` where `frozen` would keep what nobody has trained."""
+        return "finetune" if self.is_from_scratch and self.backbone.freeze == "frozen" else self.backbone.freeze
+
+    @property
     def preprocess(self) -> Preprocess:
         """The preprocessing that goes with the weights: a local file's is that of the default published ones."""
         if isinstance(self.start, Weights):

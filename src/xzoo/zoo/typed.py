@@ -47,7 +47,11 @@ _FIELDS: Mapping[str, Check] = {
         "a name: letters, digits, '_', '-' and '.', with '/' after a family",
         lambda value: is_name(value) or is_place(value),
     ),
-    "build": _FUNCTION,
+    # A network is callable as well, and `build=build()` an easy slip.
+    "build": (
+        "a function that returns the network",
+        lambda value: callable(value) and not hasattr(value, "named_parameters"),
+    ),
     "head": _HEAD,
     "stages": ("a mapping of names to prefixes, or a function", _are_stages),
     "freeze": _TEXT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from torch import Tensor
@@ -18,6 +19,9 @@ STEP = 32
 """Pixels by which another size differs: what networks halve five times over divides by it."""
 
 
+USUAL_SIDES = (224, 256, 128, 96, 64, 32, 112, 160, 192, 240, 288, 299, 320, 331, 380, 384, 448, 512)
+
+
 @check
 def channels(on: Subject) -> Iterator[Fault]:
     """The network takes images of every declared preprocessing, one image alone in eval mode included."""
@@ -30,9 +34,17 @@ def channels(on: Subject) -> Iterator[Fault]:
                 if wrong := _refusal(on, preprocess.shape, preprocess.num_channels, batch, training):
                     yield Fault(
                         f"the network does not take images of {what}, {_words(preprocess)}: {wrong}",
-                        "preprocess=xzoo.Preprocess(size=..., mean=..., std=...): a mean and a std per channel",
+                        _instead(on, preprocess.num_channels, batch, training),
                     )
                     break
+
+
+def _instead(on: Subject, num_channels: int, batch: int, training: bool) -> str:
+    """Return what to declare: the first of the usual sizes, then of the usual channels, that the network takes."""
+    for count, side in itertools.product(dict.fromkeys((num_channels, 3, 1)), USUAL_SIDES):
+        if not _refusal(on, (side, side), count, batch, training):
+            return f"preprocess=xzoo.Preprocess(size={side}, mean=..., std=...) with {count} of each: that it takes"
+    return "preprocess=xzoo.Preprocess(size=..., mean=..., std=...): a mean and a std per channel"
 
 
 @check
@@ -41,6 +53,12 @@ def sizes(on: Subject) -> Iterator[Fault | Note]:
     if on.backbone.fixed_size:
         raise InapplicableError("its size is fixed")
     own, smallest = max(on.preprocess.shape), max(1, on.backbone.min_size)
+    if smallest < own and _refused_in_a_mode(on, smallest) and (wrong := _refused_in_a_mode(on, own + STEP)):
+        yield Fault(
+            f"the network takes images of neither {smallest} x {smallest} nor {own + STEP} x {own + STEP} {wrong}",
+            "fixed_size=True, or pool to one place before the head",
+        )
+        return
     if wrong := _refused_in_a_mode(on, smallest):
         works = _smallest_that_works(on, smallest, own)
         yield Fault(f"the network does not take images of {smallest} x {smallest} {wrong}", f"min_size={works}")
