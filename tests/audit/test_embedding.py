@@ -10,6 +10,7 @@ import pytest
 import xzoo
 from xzoo.audit import embedding
 from xzoo.data.pack import Pack
+from xzoo.model import fetch
 from xzoo.zoo.registry import Registry
 
 
@@ -37,7 +38,7 @@ def test_the_default_is_the_smallest_whose_weights_lie_here(tmp_path: Path, monk
     registry = Registry.installed()
     assert embedding.default_backbone(registry) is None
     for name in ("resnet50", "resnet18", "vgg16"):
-        path = embedding.fetch.where(registry.get(name))
+        path = fetch.where(registry.get(name))
         assert path is not None
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"weights")

@@ -12,7 +12,7 @@ from xzoo.audit.shift import Control, LabelShift, Separation, Trait
 from xzoo.errors import UsageError
 from xzoo.runs.result import Finding, Measure
 
-NOTHING = {"flat": [], "inverted": [], "sizes": [], "shapes": [], "channels": []}
+NOTHING: dict[str, list[str]] = {"flat": [], "inverted": [], "sizes": [], "shapes": [], "channels": []}
 
 
 def row(p_labels: float, p_looks: float) -> ShiftRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -104,6 +105,6 @@ def test_the_same_audit_says_the_same() -> None:
         ({"backbone": "resnet18@/nowhere.pth"}, WeightsError, "nowhere.pth"),
     ],
 )
-def test_wrong_words_are_refused_before_any_image_is_read(asked: dict[str, str], error: type[Exception], words: str) -> None:
+def test_wrong_words_are_refused_before_any_image_is_read(asked: dict[str, Any], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         xzoo.audit("phantom", **asked)

@@ -1,4 +1,4 @@
-"""How an audit grows with the number of images: whole processes, cold caches, drawn radiographs of which some leaked.
+"""How an audit grows with the number of images: whole processes, cold caches, synthetic images of which some leaked.
 
     python tests/benchmarks/audit_growth.py [IMAGES ...]      # 6250 25000 100000 without
 
@@ -18,17 +18,35 @@ from typing import Any
 LEAKED = 0.02
 ALONE = """
 import json, resource, sys, time
+import numpy as np
+import xzoo
 from xzoo.audit import reading
-marks = [("", time.process_time())]
-steps = reading.carry_out(reading.ask(sys.argv[1], backbone=None, group=None, split="", split_seed=None, device="cpu"))
+
+count, leaked = int(sys.argv[1]), float(sys.argv[2])
+random = np.random.default_rng(count)
+widen = np.array([np.interp(np.linspace(0, 7, 32), np.arange(8), row) for row in np.eye(8)]).T.astype(np.float32)
+images = np.empty((count, 32, 32), np.uint8)
+shared = random.standard_normal((8, 8))
+for place in range(0, count, 1000):
+    coarse = (shared + 0.7 * random.standard_normal((min(1000, count - place), 8, 8))).astype(np.float32)
+    images[place : place + 1000] = np.clip(128 + 30 * (widen @ coarse @ widen.T), 0, 255)
+part = count // 5
+num_copies = round(part * leaked)
+copies = images[random.permutation(3 * part)[:num_copies]] + random.normal(0, 3, (num_copies, 32, 32))
+images[4 * part : 4 * part + num_copies] = np.clip(copies, 0, 255)
+splits = ["train"] * (3 * part) + ["val"] * part + ["test"] * (count - 4 * part)
+data = xzoo.arrays(images, np.arange(count) % 2, splits=splits)
+marks = [time.process_time()]
+steps = reading.carry_out(reading.ask(data, backbone=None, group=None, split="", split_seed=None, device="cpu"))
 try:
     while True:
-        marks.append((next(steps), time.process_time()))
+        next(steps)
+        marks.append(time.process_time())
 except StopIteration as end:
-    marks.append(("", time.process_time()))
+    marks.append(time.process_time())
     found = end.value
 named = {"reading": (1, 2), "looking": (2, 3), "copies": (3, 4), "shift": (4, 5), "whole": (0, 6)}
-seconds = {name: marks[b][1] - marks[a][1] for name, (a, b) in named.items()}
+seconds = {name: marks[b] - marks[a] for name, (a, b) in named.items()}
 leaks = {(one.within, one.of): one.count for one in found.leaks}
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 told = {"seconds": seconds, "copies": found.num_copies, "leaked": leaks.get(("train", "test"), 0), "peak": peak}
@@ -37,12 +55,11 @@ print(json.dumps(told))
 
 
 def run(images: int) -> dict[str, Any]:
-    """Return what an audit of so many drawn radiographs of 32 pixels costs and finds, in a process of its own."""
-    part = images // 5
-    data = f"phantom:train={3 * part},val={part},test={part},size=32,leakage={LEAKED}"
+    """Return what an audit of so many images of 32 pixels costs and finds, in a process of its own."""
     with tempfile.TemporaryDirectory() as place:
         variables = {**os.environ, "XZOO_CACHE": f"{place}/cache", "TORCH_HOME": f"{place}/torch"}
-        done = subprocess.run([sys.executable, "-c", ALONE, data], env=variables, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-c", ALONE, str(images), str(LEAKED)]
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -61,7 +78,7 @@ def rows(counts: list[int]) -> Iterator[str]:
         ratio = f"{seconds['copies'] / first[1]:.1f} of {count / first[0]:.0f}"
         times = [f"{seconds[name]:.0f}" for name in ("reading", "looking", "copies")]
         rest = [f"{seconds['shift']:.0f}", f"{seconds['whole']:.0f}", f"{found['copies']:,}"]
-        planted = f"{found['leaked']:,} of {int(count // 5 * LEAKED + 0.5):,}"
+        planted = f"{found['leaked']:,} of {round(count // 5 * LEAKED):,}"
         yield f"| {count:,} | {' | '.join([*times, ratio, *rest, planted])} | {found['peak']:,.0f} |"
 
 

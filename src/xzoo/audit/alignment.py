@@ -107,7 +107,7 @@ def _detail(values_HW: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _blurred(values_HW: NDArray[np.float32], deviation: float) -> NDArray[np.float32]:
     kernel = _gaussian(deviation)
-    return kernel @ values_HW @ kernel.T
+    return np.asarray(kernel @ values_HW @ kernel.T, np.float32)
 
 
 @lru_cache(maxsize=8)

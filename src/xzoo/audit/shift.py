@@ -199,7 +199,8 @@ def _giveaways(found: TwoSample, is_second_N: NDArray[np.bool_]) -> tuple[Giveaw
     told: list[Giveaway] = []
     for side in (True, False):
         places = np.flatnonzero(is_second_N == side)
-        order = places[np.lexsort((places, -own_N[places]))][:_MOST_GIVEAWAYS]
+        surest = -found.scores_N[places] if side else found.scores_N[places]
+        order = places[np.lexsort((surest, -own_N[places]))][:_MOST_GIVEAWAYS]
         told += [Giveaway(int(place), float(own_N[place])) for place in order]
     return tuple(told)
 

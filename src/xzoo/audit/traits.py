@@ -5,7 +5,7 @@ H, W = pixels, T = traits
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,13 +40,13 @@ def traits_of(image_HW: NDArray[np.uint8], sketch_HW: NDArray[np.uint8], num_cha
     """Return the traits (T) of a gray image and its small sketch, in the order of TRAITS; brightness runs from 0 to 255."""
     values = image_HW.astype(np.int16)
     mean, spread = float(image_HW.mean()), float(image_HW.std())
-    low, high = _quantile(image_HW, 0.01), _quantile(image_HW, 0.99)
+    low, high = _quantiles(image_HW, (0.01, 0.99))
     height, width = values.shape
     named = (mean, spread, low, high, _sharpness(values, spread), _noise(values), height, width / height, num_channels)
     small = sketch_HW.astype(np.float32)
     fields = small.reshape(_GRID, len(small) // _GRID, _GRID, -1)
     details = [float(np.abs(small[:, scale:] - small[:, :-scale]).mean()) for scale in _SCALES]
-    parts = (np.quantile(small, _LEVELS), details, fields.mean((1, 3)).ravel(), fields.std((1, 3)).ravel())
+    parts = (_quantiles(sketch_HW, _LEVELS), details, fields.mean((1, 3)).ravel(), fields.std((1, 3)).ravel())
     return np.concatenate([np.asarray(named, np.float32), *parts]).astype(np.float32)
 
 
@@ -60,10 +60,10 @@ def _noise(values: NDArray[np.int16]) -> float:
     if min(values.shape) < 3:
         return 0.0
     across = values[:-2] - 2 * values[1:-1] + values[2:]
-    return _quantile(np.abs(across[:, :-2] - 2 * across[:, 1:-1] + across[:, 2:]), 0.5) / 6
+    return float(_quantiles(np.abs(across[:, :-2] - 2 * across[:, 1:-1] + across[:, 2:]), (0.5,))[0]) / 6
 
 
-def _quantile(values: NDArray[np.integer], share: float) -> int:
-    """Return the smallest value that so large a share does not exceed, by counting: sorting takes ten times as long."""
+def _quantiles(values: NDArray[np.integer], shares: Sequence[float]) -> NDArray[np.int64]:
+    """Return for each share the smallest value that so large a part does not exceed, by counting, which is quick."""
     counts = np.cumsum(np.bincount(values.ravel()))
-    return int(np.searchsorted(counts, share * counts[-1]))
+    return np.asarray(np.searchsorted(counts, np.asarray(shares) * counts[-1]), np.int64)

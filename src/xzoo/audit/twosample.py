@@ -33,12 +33,13 @@ class TwoSample:
     """How well the second sample was told from the first: 0.5 is not at all. `p` is one-sided, 1/(permutations + 1) at least.
 
     `beyond_N` is of each image the share of the other sample's images, of the same fold and stratum, that look less like the
-    second sample than it does.
+    second sample than it does; `scores_N` is what the classifier said, higher for the second.
     """
 
     auroc: Measure
     p: float
     beyond_N: NDArray[np.float64]
+    scores_N: Floats
 
 
 def directions(features_ND: NDArray[np.floating]) -> Floats:
@@ -83,7 +84,7 @@ def two_sample(
     aurocs_S = _aurocs(scores_NS, marks_NS, folds, strata)
     p = float((1 + (aurocs_S[1:] >= aurocs_S[0] - 1e-12).sum()) / (1 + num_permutations))
     beyond_N, low, high = _interval(scores_NS[:, 0], is_second_N, folds * (strata.max() + 1) + strata, units, float(aurocs_S[0]))
-    return TwoSample(Measure(float(aurocs_S[0]), low, high, num), p, beyond_N)
+    return TwoSample(Measure(float(aurocs_S[0]), low, high, num), p, beyond_N, scores_NS[:, 0])
 
 
 def _folds(is_second_N: Marks, strata: Indices, units: Indices, random: np.random.Generator) -> Indices:
