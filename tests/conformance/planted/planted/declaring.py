@@ -105,7 +105,8 @@ def of_torchvision() -> nn.Module:
     """Return somebody else's network."""
     from torchvision.models import squeezenet1_1
 
-    return squeezenet1_1()
+    made: nn.Module = squeezenet1_1()
+    return made
 
 
 def published(name: str) -> xzoo.Backbone:
