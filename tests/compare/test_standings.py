@@ -81,7 +81,8 @@ def row(name: str, accuracy: float = 0.9, gmacs: float | None = 1.0, learning: i
 
 
 def verdict(a: str, b: str, difference: float, is_told: bool = True) -> Comparison:
-    words = {"a": a, "b": b, "split": "val", "metric": "accuracy", "test": "", "verdict": "ahead" if is_told else "equivalent"}
+    words: dict[str, Any] = {"a": a, "b": b, "split": "val", "metric": "accuracy", "test": ""}
+    words["verdict"] = "ahead" if is_told else "equivalent"
     return Comparison(**words, difference=Measure(difference, None, None, 50), p=0.01, p_holm=0.01, equivalent=not is_told)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,8 @@ def test_the_interval_is_scipys_on_the_same_draws(sizes: tuple[int, ...]) -> Non
 
     samples = tuple(values_N[strata_N == stratum] for stratum in np.unique(strata_N))
     given = SimpleNamespace(bootstrap_distribution=drawn_R)
-    oracle = stats.bootstrap(samples, statistic, method="BCa", n_resamples=0, bootstrap_result=given).confidence_interval
+    bootstrap: Any = stats.bootstrap
+    oracle = bootstrap(samples, statistic, method="BCa", n_resamples=0, bootstrap_result=given).confidence_interval
     assert found == pytest.approx((oracle.low, oracle.high), abs=1e-9)
 
 

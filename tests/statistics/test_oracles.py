@@ -5,6 +5,7 @@ torchmetrics has none of these intervals or tests; its AUROC computes in float32
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -15,7 +16,6 @@ import pytest
 from scipy import optimize, special, stats
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW
@@ -51,8 +51,11 @@ def mcnemar_exact(rng: Random) -> tuple[Any, Any]:
 
 
 def holm(rng: Random) -> tuple[Any, Any]:
-    ps = rng.random(int(rng.integers(1, 15))) ** 3
-    return paired.holm(ps.tolist()), multipletests(ps, method="holm")[1].tolist()
+    """By its definition: closed testing of every intersection by Bonferroni (Marcus, Peritz and Gabriel 1976)."""
+    ps = rng.random(int(rng.integers(1, 7))) ** 3
+    sets = [chosen for size in range(1, len(ps) + 1) for chosen in itertools.combinations(range(len(ps)), size)]
+    tests = {chosen: min(1.0, len(chosen) * float(ps[list(chosen)].min())) for chosen in sets}
+    return paired.holm(ps.tolist()), [max(p for chosen, p in tests.items() if place in chosen) for place in range(len(ps))]
 
 
 def newcombe(rng: Random) -> tuple[Any, Any]:
@@ -94,7 +97,7 @@ def delong(rng: Random) -> tuple[Any, Any]:
     """DeLong's covariance by its definition, over all pairs, with numpy's covariance; scipy's normal p behind it."""
     a, b, positive = scores(rng)
     kernels = [pairs(one, positive) for one in (a, b)]
-    by_positive, by_negative = (np.cov([kernel.mean(axis) for kernel in kernels]) for axis in (1, 0))
+    by_positive, by_negative = (np.cov(np.stack([kernel.mean(axis) for kernel in kernels])) for axis in (1, 0))
     covariance = by_positive / positive.sum() + by_negative / (~positive).sum()
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
     return auroc.delong_difference(a, b, positive), (kernels[0].mean() - kernels[1].mean(), max(0.0, variance))
@@ -104,11 +107,13 @@ def logit_interval(rng: Random) -> tuple[Any, Any]:
     while True:
         a, _, positive = scores(rng)
         kernel = pairs(a, positive)
-        variance = kernel.mean(1).var(ddof=1) / positive.sum() + kernel.mean(0).var(ddof=1) / (~positive).sum()
+        parts = kernel.mean(1).var(ddof=1) / positive.sum(), kernel.mean(0).var(ddof=1) / (~positive).sum()
+        variance = sum(parts)
         value = kernel.mean()
         if 0 < value < 1 and variance > 1e-12:
             break
-    reach = stats.norm.ppf(0.975) * math.sqrt(variance) / (value * (1 - value))
+    degrees = variance**2 / (parts[0] ** 2 / (positive.sum() - 1) + parts[1] ** 2 / ((~positive).sum() - 1))
+    reach = stats.t.ppf(0.975, degrees) * math.sqrt(variance) / (value * (1 - value))
     centre = stats.logistic.ppf(value)
     return auroc.auroc_interval(a, positive), (value, stats.logistic.cdf(centre - reach), stats.logistic.cdf(centre + reach))
 
@@ -171,7 +176,7 @@ def mcnemar_power(rng: Random) -> tuple[Any, Any]:
     a, b = (grid.ravel() for grid in np.meshgrid(np.arange(n + 1), np.arange(n + 1)))
     a, b = a[a + b <= n], b[a + b <= n]
     ps = np.minimum(1, 2 * stats.binom.cdf(np.minimum(a, b), a + b, 0.5))
-    chances = stats.multinomial.pmf(np.stack([a, b, n - a - b], 1), n, [*chance, 1 - disagreement])
+    chances = np.asarray(stats.multinomial.pmf(np.stack([a, b, n - a - b], 1), n, [*chance, 1 - disagreement]))
     return power.mcnemar_power(n, disagreement, gap), chances[ps < 0.05].sum()
 
 

@@ -43,18 +43,22 @@ def auroc_interval(
 ) -> tuple[float, float, float]:
     """Return the AUROC and the ends of its interval, in [0, 1].
 
-    DeLong's variance on the scale of the logit (Pepe 2003, The Statistical Evaluation of Medical Tests, page 107), summed by
-    patient where `groups_N` names them. Where that is 0 (all positives above all negatives) or unknown (one image of a class),
-    the interval is that of `newcombe`. Raises ValueError unless there are scores of both classes.
+    DeLong's variance on the scale of the logit, with Student's t of Satterthwaite's degrees of freedom in place of the normal
+    distribution (Brunner and Munzel 2000, section 3), for with ten positives the latter holds 91% (Pepe 2003, The Statistical
+    Evaluation of Medical Tests, page 107), summed by patient where `groups_N` names them. Where that is 0 (all positives above
+    all negatives) or unknown (one image of a class), the interval is that of `newcombe`. Raises ValueError unless there are
+    scores of both classes.
     """
     positive_N = np.asarray(is_positive_N, bool)
+    from scipy.special import stdtrit
+
     area, influences_N = influences(scores_N, positive_N)
     low, high = newcombe(area, int(positive_N.sum()), int((~positive_N).sum()), level)
     deviation = math.sqrt(float((by_group(influences_N, groups_N) ** 2).sum()))
     if not 0 < area < 1 or not deviation > 0:
         return area, low, high
-    z = NormalDist().inv_cdf(0.5 + level / 2)
-    centre, reach = math.log(area / (1 - area)), z * deviation / (area * (1 - area))
+    quantile = float(stdtrit(_degrees(influences_N, positive_N, groups_N), 0.5 + level / 2))
+    centre, reach = math.log(area / (1 - area)), quantile * deviation / (area * (1 - area))
     ends = [0.5 + 0.5 * math.tanh((centre + sign * reach) / 2) for sign in (-1, 1)]
     return area, ends[0], ends[1]
 
@@ -90,8 +94,18 @@ def by_group(values_N: Floats, groups_N: NDArray[Any] | None) -> Floats:
     if groups_N is None:
         return values_N
     names, places_N = np.unique(groups_N, return_inverse=True)
-    sums = np.bincount(places_N, weights=values_N, minlength=len(names))
+    sums = np.bincount(places_N, weights=values_N, minlength=len(names)).astype(np.float64)
     return sums if len(names) == len(values_N) or len(names) < 2 else sums * math.sqrt(len(names) / (len(names) - 1))
+
+
+def _degrees(influences_N: Floats, positive_N: NDArray[np.bool_], groups_N: NDArray[Any] | None) -> float:
+    """Return Satterthwaite's degrees of freedom of the variance's two parts, that of positives and that of negatives."""
+    parts = []
+    for of_class_N in (positive_N, ~positive_N):
+        summed = by_group(influences_N[of_class_N], None if groups_N is None else np.asarray(groups_N)[of_class_N])
+        parts.append((float((summed**2).sum()), max(1, len(summed) - 1)))
+    below = sum(variance**2 / degrees for variance, degrees in parts)
+    return sum(variance for variance, _ in parts) ** 2 / below if below else 1.0
 
 
 def _root(excess: Any, outer: float, inner: float) -> float:

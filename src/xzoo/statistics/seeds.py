@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, replace
 from typing import Any
@@ -88,10 +89,9 @@ class Combined:
         if not self.residual or not self.shared:
             degrees = self.most_degrees if not self.residual else self.num_seeds - 1
             return _power(difference / self.deviation, degrees, alpha)
-        from scipy.special import chdtri, ndtr
+        from scipy.special import ndtr
 
-        tails_Q = (np.arange(_NUM_QUANTILES) + 0.5) / _NUM_QUANTILES
-        seen_Q = self.residual * chdtri(self.num_seeds - 1, tails_Q) / (self.num_seeds - 1) / self.num_seeds
+        seen_Q = self.residual * _spreads(self.num_seeds - 1) / self.num_seeds
         of_images, of_seeds = (_quantile(alpha / 2, degrees) for degrees in (self.most_degrees, self.num_seeds - 1))
         reach_Q = np.sqrt(of_images**2 * self.shared + of_seeds**2 * seen_Q)
         ends_Q = ndtr((difference - reach_Q) / self.deviation) + ndtr((-difference - reach_Q) / self.deviation)
@@ -172,6 +172,14 @@ def widened(value: float, low: float, high: float, spread: float, num_seeds: int
     return value - math.hypot(value - low, of_seeds), value + math.hypot(high - value, of_seeds)
 
 
+@functools.cache
+def _spreads(degrees: int) -> NDArray[np.float64]:
+    """Return quantiles (Q) of the ratio of an estimated to a true variance."""
+    from scipy.special import chdtri
+
+    return np.asarray(chdtri(degrees, (np.arange(_NUM_QUANTILES) + 0.5) / _NUM_QUANTILES) / degrees)
+
+
 def _tail(score: float, degrees: float) -> float:
     from scipy.special import ndtr, stdtr
 
@@ -195,4 +203,5 @@ def _power(shift: float, degrees: float, alpha: float) -> float:
     if shift > 30:
         # The noncentral distribution is lost to underflow, and beside such a shift only the deviation's own error counts.
         return float(chdtr(degrees, degrees * (shift / critical) ** 2))
-    return 1.0 - float(nctdtr(degrees, shift, critical)) + float(nctdtr(degrees, shift, -critical))
+    far_side = float(nctdtr(degrees, shift, -critical)) if shift < 6 else 0.0  # scipy gives NaN for what is as good as 0
+    return 1.0 - float(nctdtr(degrees, shift, critical)) + far_side
