@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from xzoo.runs.result import Cell
 
 SIDE = 16
+
+# How long an example takes tells of the machine, not of the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # Tiny networks gain nothing from threads, and two runs of tests on one machine would wait for each other's.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
