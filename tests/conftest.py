@@ -16,9 +16,9 @@ import xzoo
 if TYPE_CHECKING:
     from torch import nn
 
-    from xzoo.compare.bench import Prepared
     from xzoo.data.pack import Pack
     from xzoo.runs.result import Cell
+    from xzoo.train.prepared import Prepared
 
 SIDE = 16
 
@@ -77,8 +77,8 @@ def cell_of() -> Callable[..., tuple[Prepared, Cell]]:
         backbone: xzoo.Backbone | str, pack: Pack, freeze: str, seed: int = 0, ready: Prepared | None = None, **recipe: Any
     ) -> tuple[Prepared, Cell]:
         from xzoo.compare import plan
-        from xzoo.compare.experiment import prepare
         from xzoo.data.split import SplitRule
+        from xzoo.train.prepared import prepare
         from xzoo.train.recipe import make as make_recipe
         from xzoo.zoo.registry import Registry
 

@@ -10,9 +10,8 @@ import pytest
 
 import xzoo
 from xzoo.compare.api import compare
-from xzoo.compare.bench import Prepared
-from xzoo.compare.experiment import prepare
 from xzoo.data.source import Arrays, arrays
+from xzoo.train.prepared import Prepared, prepare
 from xzoo.zoo.spec import Choice, RandomStart
 
 QUICK: dict[str, Any] = {"epochs": 1, "batch_size": 4}

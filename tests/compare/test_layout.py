@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from xzoo.compare.bench import build
-from xzoo.compare.experiment import prepare
 from xzoo.compare.timed import NUM_CLASSES
 from xzoo.evaluate.engines.extractor import extractor
 from xzoo.train.device import LONGEST, Device
+from xzoo.train.prepared import prepare
 from xzoo.train.recipe import Recipe
 from xzoo.zoo.spec import Backbone, Choice, Preprocess, RandomStart, ReplaceLinear
 

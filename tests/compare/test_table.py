@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 import xzoo
 from xzoo.compare import cell as cells
-from xzoo.compare.bench import Prepared
 from xzoo.compare.cell import Output
 from xzoo.data.pack import Pack, make_pack
 from xzoo.data.source import arrays, open_source
 from xzoo.runs.result import Cell
 from xzoo.train.device import choose
 from xzoo.train.loop import train
+from xzoo.train.prepared import Prepared
 from xzoo.zoo.registry import Registry
 from xzoo.zoo.strategies import parse
 

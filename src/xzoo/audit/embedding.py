@@ -17,7 +17,7 @@ from xzoo.data.pack import Pack, View, make_view
 from xzoo.data.resize import fitted
 from xzoo.model import fetch
 from xzoo.zoo.registry import Registry
-from xzoo.zoo.spec import Choice, Preprocess, RandomStart, Weights
+from xzoo.zoo.spec import Choice, Preprocess, Weights
 
 Indices = NDArray[np.int64]
 
@@ -74,28 +74,21 @@ def by_backbone(choice: Choice, pack: Pack, places: Indices, device: str = "auto
     from xzoo.evaluate.engines.choice import choose_engine, work_of
     from xzoo.evaluate.engines.extractor import extractor
     from xzoo.model import classifier as classifiers
-    from xzoo.model import weights
-    from xzoo.model.facts import built
-    from xzoo.model.heads import seeded
     from xzoo.train import features
     from xzoo.train.device import choose, suited
-    from xzoo.zoo.identity import identity
+    from xzoo.train.prepared import prepare
 
-    with seeded(choice.start.number if isinstance(choice.start, RandomStart) else 0, "start"):
-        network = built(choice.backbone)
-    loaded = weights.load(network, choice)
-    tensors = features.tensors_key(network, choice.backbone.head.path)
+    prepared = prepare(choice)
     preprocess, chosen = choice.preprocess, choose(device)
-    engine = choose_engine(work_of(network, preprocess.shape, preprocess.num_channels), len(places), chosen).engine
+    engine = choose_engine(work_of(prepared.network, preprocess.shape, preprocess.num_channels), len(places), chosen).engine
     classifier = classifiers.build(
-        network, choice.backbone, len(pack.classes), seed=0, size=preprocess.shape, left_out=loaded.left_out
+        prepared.network, choice.backbone, len(pack.classes), seed=0, size=preprocess.shape, left_out=prepared.loaded.left_out
     )
     chosen = suited(chosen, classifier.network)
     classifier.network.to(device=chosen.kind)
     view, kept = _view(pack, preprocess, places)
     images = Batches(view, pack.labels_N[kept], np.arange(len(kept)), preprocess, _AT_ONCE, device=chosen.kind)
-    body = hashlib.sha256(f"{identity(choice)}\n{tensors}".encode()).hexdigest()
-    found, _ = features.compute(extractor(classifier, engine, chosen), images, chosen, body=body)
+    found, _ = features.compute(extractor(classifier, engine, chosen), images, chosen, body=prepared.body)
     pooled_ND = found.mean(tuple(range(2, found.dim()))) if found.dim() > 2 else found
     return Features(pooled_ND.cpu().numpy(), kept, choice.label)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from xzoo.data import split as splits
 from xzoo.data.batches import Batches
@@ -23,30 +23,16 @@ from xzoo.errors import PreflightError
 from xzoo.evaluate.predictions import Predictions, predict
 from xzoo.model import classifier as classifiers
 from xzoo.model.classifier import Classifier
-from xzoo.model.weights import LoadedWeights
 from xzoo.runs.result import Cell
 from xzoo.train.device import Device, choose, suited
 from xzoo.train.learner import Learner
 from xzoo.train.loop import Batched
 from xzoo.train.objective import num_outputs
+from xzoo.train.prepared import Prepared
 from xzoo.train.recipe import Recipe
 from xzoo.train.recipe import make as make_recipe
 from xzoo.zoo.spec import Choice, Preprocess
 from xzoo.zoo.strategies import Strategy, parse
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """A backbone with its weights, ready to be copied for each of its cells.
-
-    `tensors` identifies its structure and every tensor outside its head, `body` these and its code.
-    """
-
-    choice: Choice
-    network: nn.Module
-    loaded: LoadedWeights
-    tensors: str
-    body: str
 
 
 @dataclass(eq=False)

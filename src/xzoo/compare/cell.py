@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xzoo.compare.bench import Bench, Prepared
+from xzoo.compare.bench import Bench
 from xzoo.compare.fit import Watched, read_fit
 from xzoo.compare.gap import gaps
 from xzoo.compare.layout import lay_out
@@ -30,6 +30,7 @@ from xzoo.train.device import Device, environment
 from xzoo.train.loop import train
 from xzoo.train.objective import Objective, objective
 from xzoo.train.preflight import preflight
+from xzoo.train.prepared import Prepared
 from xzoo.train.proof import demand, moved, prove, snapshot
 
 SPLITS = ("train", "val", "test")
@@ -117,9 +118,9 @@ class Finished:
             **self.training,
             **judge(answers["val"], answers["test"], pack.classes, positive, seed=bench.cell.seed),
             fit={**_fit(bench, told.curves, answers["val"]), **gaps(answers["train"], answers["val"])},
-            train=_measured(bench, "train", self.found["train"], pack, positive),
-            val=_measured(bench, "val", self.found["val"], pack, positive),
-            test=_measured(bench, "test", self.found["test"], pack, positive),
+            train=_measured(bench, answers["train"], pack, positive),
+            val=_measured(bench, answers["val"], pack, positive),
+            test=_measured(bench, answers["test"], pack, positive),
             status="done",
             best_epoch=told.best,
             proof=told.proof,
@@ -185,14 +186,14 @@ def _fit(bench: Bench, curves: Sequence[EpochRecord], val: Answers) -> Mapping[s
     return read_fit(curves, Watched(losses_EN, val.groups_N, max(2, bench.classifier.num_outputs)))
 
 
-def _measured(bench: Bench, split: str, found: Predictions, pack: Pack, positive: str | None) -> Metrics:
+def _measured(bench: Bench, answers: Answers, pack: Pack, positive: str | None) -> Metrics:
     return measure(
-        found.probabilities_NK,
-        found.labels_N,
+        answers.chances_NK,
+        answers.labels_N,
         pack.classes,
         positive,
         train_labels_N=bench.labels_N[bench.split.train],
-        groups_N=_patients(bench, split, pack),
+        groups_N=answers.groups_N,
         seed=bench.cell.seed,
     )
 

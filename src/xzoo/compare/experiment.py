@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from xzoo.compare.bench import Prepared
 from xzoo.compare.cell import Output, compute, failed
 from xzoo.compare.facts import measure_facts
 from xzoo.compare.learning import Asked
 from xzoo.compare.plan import Plan
 from xzoo.compare.together import Begun, Item, compute_together, groups
 from xzoo.errors import CellError, PluginError, StorageError, UsageError, XzooError
-from xzoo.model import fetch, weights
-from xzoo.model.facts import built
-from xzoo.model.heads import seeded
+from xzoo.model import fetch
 from xzoo.runs.result import Cell, CellResult, EpochRecord
 from xzoo.runs.store import RunFolder
 from xzoo.train import memory
 from xzoo.train.device import Device
-from xzoo.train.features import tensors_key
-from xzoo.zoo.identity import identity
-from xzoo.zoo.spec import Choice, FileStart, RandomStart, Weights
+from xzoo.train.prepared import Prepared, prepare
+from xzoo.zoo.spec import Choice, FileStart, Weights
 
 
 @dataclass(frozen=True)
@@ -79,16 +74,6 @@ def run(plan: Plan, folder: RunFolder, device: Device) -> Iterator[Event]:
             memory.keep_freed()
             yield from _backbone(plan, folder, device, plan.choices[label], todo or cells[:1], places, do_train=bool(todo))
             memory.give_back()
-
-
-def prepare(choice: Choice) -> Prepared:
-    """Return a backbone built and loaded. Raises PluginError and WeightsError."""
-    number = choice.start.number if isinstance(choice.start, RandomStart) else 0
-    with seeded(number, "start"):
-        network = built(choice.backbone)
-    loaded = weights.load(network, choice)
-    tensors = tensors_key(network, choice.backbone.head.path)
-    return Prepared(choice, network, loaded, tensors, hashlib.sha256(f"{identity(choice)}\n{tensors}".encode()).hexdigest())
 
 
 def check_start(choice: Choice) -> None:

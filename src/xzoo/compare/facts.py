@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 import torch
 
-from xzoo.compare.bench import Place, Prepared, input_of
+from xzoo.compare.bench import Place, input_of
 from xzoo.compare.plan import Plan
 from xzoo.errors import PreflightError
 from xzoo.evaluate.latency import time_batches
 from xzoo.model import cost
 from xzoo.runs.result import BackboneFacts, Cell, Latency
 from xzoo.train.device import Device
+from xzoo.train.prepared import Prepared
 from xzoo.train.recipe import make as make_recipe
 
 LATENCY_BATCHES: tuple[tuple[int, int, float], ...] = ((1, 100, 5.0), (16, 20, 3.0))

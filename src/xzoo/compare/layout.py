@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xzoo.compare.bench import Bench, Place, Prepared
+from xzoo.compare.bench import Bench, Place
 from xzoo.data.pack import Pack
 from xzoo.evaluate.engines.choice import choose_engine, work_of
 from xzoo.evaluate.engines.extractor import extractor
@@ -21,6 +21,7 @@ from xzoo.train import features, phases, standardise
 from xzoo.train.device import Device
 from xzoo.train.learner import HeadOnFeatures
 from xzoo.train.loop import Batched
+from xzoo.train.prepared import Prepared
 from xzoo.train.recipe import Recipe
 from xzoo.train.recipe import make as make_recipe
 from xzoo.train.standardise import Standardiser

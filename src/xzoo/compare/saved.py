@@ -15,7 +15,6 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from xzoo.compare.bench import build, input_of, shorter_side
-from xzoo.compare.experiment import prepare
 from xzoo.errors import StorageError, UsageError
 from xzoo.evaluate.deployed import Deployed
 from xzoo.evaluate.map_layer import declared_layer
@@ -24,6 +23,7 @@ from xzoo.runs import store
 from xzoo.runs.result import Cell, CellResult, Recommendation
 from xzoo.runs.store import RunFolder
 from xzoo.train.device import choose
+from xzoo.train.prepared import prepare
 from xzoo.train.recipe import make as make_recipe
 from xzoo.zoo.names import Reference
 from xzoo.zoo.registry import Registry, start_of

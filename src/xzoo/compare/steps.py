@@ -11,12 +11,12 @@ from functools import partial
 import torch
 
 from xzoo.compare.bench import build
-from xzoo.compare.experiment import prepare
 from xzoo.compare.pictures import Pictures
 from xzoo.compare.timed import NUM_CLASSES, ONE_PEAK, Candidate, Candidates, Memory, in_words, tried
 from xzoo.compare.timings import TRAINING_BATCH, Asked, TrainingRow
 from xzoo.evaluate.timing import Burst, Timing, interleaved, ranks, timing
 from xzoo.train.device import Device
+from xzoo.train.prepared import prepare
 from xzoo.train.step import Steps
 from xzoo.zoo.strategies import parse
 

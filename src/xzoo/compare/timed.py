@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from xzoo.compare.bench import build
-from xzoo.compare.experiment import prepare
 from xzoo.errors import StorageError, XzooError
 from xzoo.model import weights
 from xzoo.model.body import whole_of
 from xzoo.train.device import Device
+from xzoo.train.prepared import prepare
 from xzoo.train.recipe import Recipe
 from xzoo.zoo.spec import Choice, Preprocess
 

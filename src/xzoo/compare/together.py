@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from xzoo.compare.bench import Prepared
 from xzoo.compare.cell import Finished, Output, Told, finish, look_first
 from xzoo.compare.layout import Extracted, is_frozen
 from xzoo.compare.learning import Asked, Head, train_all
@@ -27,6 +26,7 @@ from xzoo.runs.result import Cell, EpochRecord, Proof
 from xzoo.train.device import Device
 from xzoo.train.heads import HeadTask
 from xzoo.train.objective import objective
+from xzoo.train.prepared import Prepared
 from xzoo.train.proof import demand, moved, snapshot
 
 

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from xzoo.compare.bench import build, input_of
-from xzoo.compare.experiment import prepare
 from xzoo.errors import UsageError
 from xzoo.model.classifier import Classifier
 from xzoo.train import memory
 from xzoo.train.device import Device, choose
+from xzoo.train.prepared import prepare
 from xzoo.train.recipe import Recipe
 from xzoo.train.step import Steps
 from xzoo.zoo.registry import Registry

@@ -33,13 +33,13 @@ from scipy import stats
 
 from peers.gpu_sides import Side, Subject, inference, training
 from xzoo.compare.bench import Place
-from xzoo.compare.experiment import prepare
 from xzoo.compare.plan import Variation
 from xzoo.compare.plan import make as make_plan
 from xzoo.data.pack import Pack, make_pack
 from xzoo.data.source import open_source
 from xzoo.data.split import SplitRule
 from xzoo.train.device import Device, choose, environment
+from xzoo.train.prepared import prepare
 from xzoo.train.recipe import make as make_recipe
 from xzoo.zoo.registry import Registry
 

@@ -11,7 +11,7 @@ from pathlib import Path
 SPLITS = ("train", "val")
 WEIGHTS = """
 import sys, torch
-from xzoo.compare.experiment import prepare
+from xzoo.train.prepared import prepare
 from xzoo.zoo.registry import Registry
 torch.save(prepare(Registry.installed().get(sys.argv[1] + "@random")).network.state_dict(), sys.argv[2])
 """

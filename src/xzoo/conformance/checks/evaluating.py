@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -64,19 +65,16 @@ def _apart(on: Subject, given_BCHW: Tensor, rows: Tensor) -> float:
     if really_differs(off, alive.network, in_features, lambda network: features_of(network, paths, images_BCHW)):
         return off
 
+    def logits_of(network: nn.Module, of_BCHW: Tensor = images_BCHW) -> Any:
+        return network(of_BCHW.to(next(network.parameters()).dtype))
+
     def in_logits(network: nn.Module) -> float:
-        kind = next(network.parameters()).dtype
-        whole = expected_logits if kind == expected_logits.dtype else network(images_BCHW.to(kind))
-        logits = network(given_BCHW.to(kind))
+        is_exact = next(network.parameters()).dtype != expected_logits.dtype
+        whole, logits = logits_of(network) if is_exact else expected_logits, logits_of(network, given_BCHW)
         return _by_spread(logits[: len(rows)], whole, rows) if isinstance(logits, Tensor) else 0.0
 
     with torch.no_grad():
         off = in_logits(alive.network)
-
-    def logits_of(network: nn.Module) -> Tensor:
-        answer: Tensor = network(images_BCHW.to(next(network.parameters()).dtype))
-        return answer
-
     return off if really_differs(off, alive.network, in_logits, logits_of) else 0.0
 
 
@@ -121,6 +119,6 @@ def modes(on: Subject) -> Iterator[Fault]:
     stuck = on.built.stuck
     if stuck:
         yield Fault(
-            f"{len(stuck)} modules are {', '.join(name for name in stuck[:_SHOWN])}",
+            f"{len(stuck)} modules are {', '.join(stuck[:_SHOWN])}",
             "do not override train(): freeze strategies decide what stays in eval mode",
         )

@@ -18,6 +18,7 @@ from xzoo.zoo.wording import told
 STEP = 32
 """Pixels by which another size differs: what networks halve five times over divides by it."""
 
+_FIXED = "fixed_size=True, or pool to one place before the head"
 
 USUAL_SIDES = (224, 256, 128, 96, 64, 32, 112, 160, 192, 240, 288, 299, 320, 331, 380, 384, 448, 512)
 
@@ -53,24 +54,22 @@ def sizes(on: Subject) -> Iterator[Fault | Note]:
     if on.backbone.fixed_size:
         raise InapplicableError("its size is fixed")
     own, smallest = max(on.preprocess.shape), max(1, on.backbone.min_size)
-    if smallest < own and _refused_in_a_mode(on, smallest) and (wrong := _refused_in_a_mode(on, own + STEP)):
+    at_smallest, above = _refused_in_a_mode(on, smallest), _refused_in_a_mode(on, own + STEP)
+    if smallest < own and at_smallest and above:
         yield Fault(
-            f"the network takes images of neither {smallest} x {smallest} nor {own + STEP} x {own + STEP} {wrong}",
-            "fixed_size=True, or pool to one place before the head",
+            f"the network takes images of neither {smallest} x {smallest} nor {own + STEP} x {own + STEP} {above}",
+            _FIXED,
         )
         return
-    if wrong := _refused_in_a_mode(on, smallest):
+    if at_smallest:
         works = _smallest_that_works(on, smallest, own)
-        yield Fault(f"the network does not take images of {smallest} x {smallest} {wrong}", f"min_size={works}")
+        yield Fault(f"the network does not take images of {smallest} x {smallest} {at_smallest}", f"min_size={works}")
     elif smallest > 1 and not _refused_in_a_mode(on, smallest - 1):
         yield Note(f"images of {smallest - 1} x {smallest - 1} work too, and min_size is {smallest}")
     between = (smallest + own) // 2
     for side in {between // STEP * STEP or between, own + STEP} - {smallest}:
-        if side > smallest and (wrong := _refused_in_a_mode(on, side)):
-            yield Fault(
-                f"the network does not take images of {side} x {side} {wrong}",
-                "fixed_size=True, or pool to one place before the head",
-            )
+        if side > smallest and (wrong := above if side == own + STEP else _refused_in_a_mode(on, side)):
+            yield Fault(f"the network does not take images of {side} x {side} {wrong}", _FIXED)
 
 
 def _refused_in_a_mode(on: Subject, side: int) -> str:

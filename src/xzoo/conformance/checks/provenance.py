@@ -100,8 +100,6 @@ def inputs_agree(on: Subject) -> Iterator[Fault]:
     """Declared inputs agree: sizes with min_size and fixed_size, channels with each other, means with pixels from 0 to 1."""
     backbone = on.backbone
     inputs = {"the backbone": backbone.preprocess, **{f"the weights {one.name}": one.preprocess for one in backbone.weights}}
-    if not backbone.weights:
-        inputs = {"the backbone": backbone.preprocess}
     for what, preprocess in inputs.items():
         if any(not 0 <= mean <= 1 for mean in preprocess.mean) or max(preprocess.std) > 1:
             yield Fault(
