@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from xzoo.errors import XzooError as XzooError
     from xzoo.model.facts import info as info
     from xzoo.model.hub import hub_file as hub_file
+    from xzoo.report.writing import report as report
     from xzoo.train.recipe import Recipe as Recipe
     from xzoo.zoo.hookspecs import hookimpl as hookimpl
     from xzoo.zoo.maps import MapLayer as MapLayer
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_ROOMS = ("audit", "compare")
+_ROOMS = ("audit", "compare", "report")
 """Rooms that bear the name of their main call and answer it."""
 
 _HOMES = {

@@ -25,6 +25,7 @@ COMMANDS = {
     "audit": "Read a dataset: damage, copies, leaks between splits, balance, power, shift.",
     "bench": "Time backbones on engines, from memory and from files, and steps of training.",
     "predict": "Predict images with a backbone that was trained.",
+    "report": "Report runs as one HTML file that needs no network, or as tables.",
     "runs": "Show runs, and what differs between two.",
     "weights": "Fetch, find and verify published weights.",
     "plugins": "Show how the installed plugins fare, check some, or begin one of your own.",

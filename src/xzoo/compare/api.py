@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xzoo.compare import command
 from xzoo.compare import plan as plans
 from xzoo.compare.plan import DEMO_FINETUNED_SEEDS, DEMO_RECIPE, MARGIN, Plan
 from xzoo.data import split as splits
@@ -126,7 +128,7 @@ def make_plan(  # noqa: PLR0913 - as `compare`
     pack = make_pack(source)
     for rule in dict.fromkeys(variation.split for variation in varied):
         splits.draw(pack.labels_N, pack.splits_N, pack.together_N, rule, chosen_seeds[0], classes=pack.classes)
-    return plans.make(
+    plan = plans.make(
         choices,
         pack,
         freeze,
@@ -140,6 +142,31 @@ def make_plan(  # noqa: PLR0913 - as `compare`
         is_demo=is_demo,
         tuned_seeds=DEMO_FINETUNED_SEEDS if is_profile and seeds is None and not freeze else None,
     )
+    asked = command.words(
+        backbones,
+        data,
+        freeze=freeze,
+        seeds=seeds,
+        recipe=recipe,
+        vary=vary,
+        split=split,
+        split_seed=split_seed,
+        train_size=train_size,
+        positive=positive,
+        group=group,
+        watch_test=watch_test,
+        keep=keep,
+        latency=latency,
+        margin=margin,
+    )
+    return replace(plan, command=asked, source=_lasting_place(data))
+
+
+def _lasting_place(data: object) -> str:
+    """Return where the data is found from any folder; nothing for data that was made in Python."""
+    if data is None or (isinstance(data, str) and data.partition(":")[0] == DEMO):
+        return DEMO if data is None else str(data)
+    return str(Path(data).expanduser().absolute()) if isinstance(data, str | os.PathLike) else ""
 
 
 def _import_meanwhile(name: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from xzoo.compare import advice, findings, standings, verdict
@@ -43,6 +45,12 @@ class Outcome:
     def failed(self) -> Sequence[CellResult]:
         """The cells that could not be computed."""
         return [cell for cell in self.cells if cell.status == "failed"]
+
+    def report(self, path: str | Path = "xzoo-report.html", *, form: str = "") -> Path:
+        """Write the run's report to a file and return its path; it is `xzoo.report(result, path)`, and raises what that does."""
+        # What shows results stands above what makes them; the face, which this module's import has loaded, knows both.
+        written: Path = sys.modules["xzoo"].report(self, path, form=form)
+        return written
 
     def to_frame(self) -> Any:
         """Return a pandas frame, a row per contender. Raises UnavailableError where pandas is not installed."""

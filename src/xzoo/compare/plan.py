@@ -43,8 +43,8 @@ class Variation:
 class Plan:
     """All cells of a command and what they need. `hash` names the run: the same cells in any order have the same.
 
-    `latency` asks for each backbone's latency, `margin` is the difference in accuracy that counts as none; both stay out of the
-    hash.
+    `latency` asks for each backbone's latency, `margin` is the difference in accuracy that counts as none, `command` the words
+    that ask for it all again, and `source` where the data lies; they stay out of the hash.
     """
 
     cells: tuple[Cell, ...]
@@ -57,6 +57,8 @@ class Plan:
     hash: str
     latency: bool = True
     margin: float = MARGIN
+    command: tuple[str, ...] = ()
+    source: str = ""
 
     def described(self) -> dict[str, Any]:
         """Return the plan as plain values, as it is kept in the run folder."""
@@ -69,7 +71,9 @@ class Plan:
                 "classes": self.pack.classes,
                 "images": len(self.pack),
                 "white": self.pack.white,
+                "source": self.source,
             },
+            "command": self.command,
             "backbones": {label: _lasting(choice) for label, choice in self.choices.items()},
             "positive": self.positive,
             "watch_test": self.watch_test,

@@ -1,1 +1,30 @@
-"""Results shown: it reads, and never trains."""
+"""Results shown: it reads, and never trains.
+
+The room bears the name of its main call, so it answers it: `xzoo.report(...)` is `xzoo.report.writing.report(...)`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+class _Room(ModuleType):
+    """A package that can be called. Import binds it to `xzoo.report`, whatever else would stand there."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Path:
+        from xzoo.report.writing import report
+
+        return report(*args, **kwargs)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        from xzoo.report.writing import report
+
+        return inspect.signature(report)
+
+
+sys.modules[__name__].__class__ = _Room

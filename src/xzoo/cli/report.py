@@ -1,0 +1,34 @@
+"""`xzoo report`: what runs found, as a file to read, to publish, or to go on with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+from xzoo.cli.frame import emit
+from xzoo.cli.options import not_empty
+
+FORMS = ("html", "json")
+PAGE = "xzoo-report.html"
+
+
+@click.command("report")
+@click.argument("names", nargs=-1, required=True, metavar="RUN...")
+@click.option("--format", "form", type=click.Choice(FORMS), default="html", help="A page, or one JSON object.")
+@click.option("-o", "--output", metavar="FILE", callback=not_empty, help=f"Where it goes. Default: {PAGE}; others to stdout.")
+@click.option("--runs", default="xzoo-runs", metavar="FOLDER", callback=not_empty, help="Where run folders are kept.")
+def command(names: tuple[str, ...], form: str, output: str | None, runs: str) -> None:
+    """Report RUNs (each a path, a hash prefix, or last): one HTML file that needs no network.
+
+    Nothing is trained: everything is read from the run folders.
+    """
+    from xzoo import durable
+    from xzoo.report import writing
+
+    found = writing.gather(names, runs)
+    path = output or (PAGE if form == "html" else None)
+    text = writing.FORMS[form](found)
+    if path is not None:
+        durable.write_bytes(Path(path).expanduser(), text.encode())
+    emit({"schema": writing.SCHEMA, "reports": found}, form, lambda: text.rstrip("\n") if path is None else path)

@@ -1,0 +1,41 @@
+"""Everything a report says of one run, as plain values: what `xzoo report --format json` prints, and what templates show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xzoo.report.reading import Reading
+from xzoo.report.sections.answer import Answer, answer
+from xzoo.report.sections.curves import Curve, curves
+from xzoo.report.sections.leaderboard import Leaderboard, leaderboard
+from xzoo.report.sections.origins import Origins, origins
+from xzoo.report.sections.proofs import Proofs, proofs
+from xzoo.report.sections.tradeoffs import Tradeoff, tradeoffs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """One run's part of a report, in the order in which it is shown."""
+
+    run: str
+    answer: Answer
+    leaderboard: Leaderboard
+    tradeoffs: Sequence[Tradeoff]
+    curves: Sequence[Curve]
+    proofs: Proofs
+    origins: Origins
+
+
+def contents(reading: Reading) -> Contents:
+    """Return what a report says of a run. Raises StorageError where its predictions cannot be read."""
+    board = leaderboard(reading)
+    return Contents(
+        run=reading.name,
+        answer=answer(reading),
+        leaderboard=board,
+        tradeoffs=tradeoffs(board),
+        curves=curves(reading),
+        proofs=proofs(reading),
+        origins=origins(reading),
+    )

@@ -1,0 +1,71 @@
+"""`xzoo.report`: runs read, said in a form, and written to a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from xzoo import durable
+from xzoo.compare.outcome import Outcome
+from xzoo.errors import UsageError
+from xzoo.report import reading
+from xzoo.report.contents import Contents, contents
+from xzoo.runs.store import RunFolder
+
+SCHEMA = "xzoo.report/1"
+SUFFIXES = {".html": "html", ".htm": "html", ".json": "json"}
+
+Run = Outcome | str | os.PathLike[str]
+
+
+def report(
+    what: Run | Sequence[Run], path: str | Path = "xzoo-report.html", *, form: str = "", runs: str | Path = "xzoo-runs"
+) -> Path:
+    """Write the report of one run, or of several, to a file and return its path.
+
+    A run is what `compare` returned, or a path, a hash prefix below `runs`, or `last`. `form` is html or json;
+    where none is given the file's ending says which. Raises UsageError, StorageError.
+    """
+    goal = Path(path).expanduser()
+    chosen = form or SUFFIXES.get(goal.suffix.lower(), "")
+    if chosen not in FORMS:
+        raise UsageError(
+            f"{goal} does not say in which form to write", f"end it in {', '.join(SUFFIXES)}, or name a form: {', '.join(FORMS)}"
+        )
+    found = gather([what] if isinstance(what, Outcome | str | os.PathLike) else what, runs)
+    durable.write_bytes(goal, FORMS[chosen](found).encode())
+    return goal
+
+
+def gather(what: Sequence[Run], runs: str | Path) -> list[Contents]:
+    """Return what a report says of each run. Raises UsageError where none is named, or one is not there, StorageError."""
+    if not what:
+        raise UsageError("no run is named", "name at least one, such as last; `xzoo runs` shows all")
+    return [contents(_read(one, Path(runs))) for one in what]
+
+
+def as_json(found: Sequence[Contents]) -> str:
+    """Return the machine output `xzoo.report/1`: an object with all that the report says of each run."""
+    return msgspec.json.encode({"schema": SCHEMA, "reports": found}).decode() + "\n"
+
+
+def as_html(found: Sequence[Contents]) -> str:
+    """Return the report as one HTML file."""
+    from importlib.metadata import version
+
+    from xzoo.report.html import html_text
+
+    return html_text(found, version("xzoo"))
+
+
+FORMS: Mapping[str, Callable[[Sequence[Contents]], str]] = {"html": as_html, "json": as_json}
+"""What writes each form."""
+
+
+def _read(one: Run, runs: Path) -> reading.Reading:
+    if isinstance(one, Outcome):
+        return reading.read_folder(RunFolder(Path(one.run)))
+    return reading.read(os.fspath(one), runs)
