@@ -22,6 +22,7 @@ WORDS = {
     ),
     "train": f"NAME {TRAINING} --freeze --seed",
     "audit": "DATA --backbone --device --fail-on --format --group --split --split-seed",
+    "explain": "RUN --contender --data --device --format --group --redraws --retrain --runs",
     "bench": "NAMES... --batch --device --engine --format --freeze --from --precision --seconds --size",
     "predict": "RUN PATHS... --contender --device --format --runs --seed",
     "report": "NAMES... --format --runs -o/--output",
@@ -38,7 +39,7 @@ WORDS = {
 }
 """Every command with its arguments, in capitals, and its options."""
 
-FORMS = {"report": ("html", "json")}
+FORMS = {"report": ("html", "markdown", "csv", "latex", "json")}
 """Commands whose answer is a document."""
 
 

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from xzoo.audit.outcome import Audit as Audit
     from xzoo.audit.reading import audit as audit
     from xzoo.compare.api import compare as compare
+    from xzoo.compare.autopsy import explain as explain
     from xzoo.compare.benchmark import bench as bench
     from xzoo.compare.cam import cam as cam
+    from xzoo.compare.explanation import Explanation as Explanation
     from xzoo.compare.inference import predict as predict
     from xzoo.compare.marginals import compare_accuracies as compare_accuracies
     from xzoo.compare.outcome import Outcome as Outcome
@@ -56,6 +58,7 @@ _HOMES = {
     "Benchmark": "xzoo.compare.timings",
     "Choice": "xzoo.zoo.spec",
     "ExpectedFailure": "xzoo.zoo.spec",
+    "Explanation": "xzoo.compare.explanation",
     "Family": "xzoo.zoo.spec",
     "MapLayer": "xzoo.zoo.maps",
     "Outcome": "xzoo.compare.outcome",
@@ -74,6 +77,7 @@ _HOMES = {
     "cam": "xzoo.compare.cam",
     "compare_accuracies": "xzoo.compare.marginals",
     "compare_predictions": "xzoo.compare.predictions",
+    "explain": "xzoo.compare.autopsy",
     "hookimpl": "xzoo.zoo.hookspecs",
     "hub_file": "xzoo.model.hub",
     "info": "xzoo.model.facts",

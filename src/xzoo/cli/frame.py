@@ -23,6 +23,7 @@ COMMANDS = {
     "compare": "Train backbones under freeze strategies and seeds, and say which to use.",
     "train": "Train one backbone with one strategy and one seed.",
     "audit": "Read a dataset: damage, copies, leaks between splits, balance, power, shift.",
+    "explain": "Say why the test figures of a run differ from its validation figures.",
     "bench": "Time backbones on engines, from memory and from files, and steps of training.",
     "predict": "Predict images with a backbone that was trained.",
     "report": "Report runs as one HTML file that needs no network, or as tables.",

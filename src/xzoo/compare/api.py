@@ -159,7 +159,7 @@ def make_plan(  # noqa: PLR0913 - as `compare`
         latency=latency,
         margin=margin,
     )
-    return replace(plan, command=asked, source=_lasting_place(data))
+    return replace(plan, command=asked, source=_lasting_place(data), group=group)
 
 
 def _lasting_place(data: object) -> str:

@@ -6,10 +6,19 @@ import math
 from collections.abc import Sequence
 
 from xzoo.compare import advice
+from xzoo.compare.crossing import judged
+from xzoo.compare.drop import taken_apart, total_of
 from xzoo.compare.plan import Plan
 from xzoo.evaluate.metrics import is_chance
 from xzoo.runs.result import CellResult, Finding
+from xzoo.runs.store import RunFolder
 from xzoo.zoo.spec import Choice
+
+SURE = 0.99
+"""How sure it must be that test accuracy is other than validation accuracy before it is told."""
+
+MOST_TAKEN_APART = 12
+"""Of more contenders than this the drop from validation to test is not taken apart."""
 
 NEAR_UNLEARNT = 0.95
 """A last training loss above this share of ln K counts as nothing learnt: uniform guessing costs ln K."""
@@ -28,7 +37,33 @@ def of_run(plan: Plan, results: Sequence[CellResult]) -> tuple[Finding, ...]:
         *_mixed(results),
         *plan.pack.repairs,
     ]
+    return ordered(found)
+
+
+def ordered(found: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return findings with the gravest first."""
     return tuple(sorted(found, key=lambda finding: ("error", "warning", "info").index(finding.severity)))
+
+
+def of_drops(folder: RunFolder, results: Sequence[CellResult], groups_N: Sequence[str | None]) -> list[Finding]:
+    """Return a finding for each contender whose test accuracy is other than its validation accuracy by more than chance."""
+    found = []
+    for name in list(dict.fromkeys(result.contender for result in results if result.status == "done"))[:MOST_TAKEN_APART]:
+        done = [result for result in results if result.contender == name and result.status == "done"]
+        seeds = [judged(folder, result.id, groups_N) for result in done]
+        if any(not len(one.val.labels_N) or not len(one.test.labels_N) for one in seeds):
+            continue
+        total = total_of(seeds, SURE)
+        if total.low is None or total.high is None or total.low <= 0 <= total.high:
+            continue
+        drop = taken_apart(seeds)
+        parts = {"a moved threshold": drop.threshold, "lost ranking": drop.ranking, "other shares of classes": drop.prevalence}
+        told = ", ".join(f"{100 * part.value:.1f} {what}" for what, part in parts.items())
+        side = "below" if total.value > 0 else "above"
+        text = f"{name}: test accuracy {drop.test:.3f} is {side} validation accuracy {drop.val:.3f} by more than chance makes; "
+        text += f"of {100 * total.value:.1f} points: {told}"
+        found.append(Finding("test-differs", "warning", text, "`xzoo explain last` asks for the cause"))
+    return found
 
 
 def guessing(results: Sequence[CellResult], split: str = "val") -> list[str]:

@@ -97,7 +97,7 @@ def conclude(plan: Plan, folder: RunFolder, environment: Mapping[str, Any]) -> O
         contenders=ranked,
         comparisons=[*on_val, *on_test],
         recommendation=replace(chosen, run=str(folder.path)) if chosen else None,
-        findings=findings.of_run(plan, results),
+        findings=findings.ordered([*findings.of_run(plan, results), *findings.of_drops(folder, results, patients)]),
     )
 
 

@@ -44,7 +44,7 @@ class Plan:
     """All cells of a command and what they need. `hash` names the run: the same cells in any order have the same.
 
     `latency` asks for each backbone's latency, `margin` is the difference in accuracy that counts as none, `command` the words
-    that ask for it all again, and `source` where the data lies; they stay out of the hash.
+    that ask for it all again, `source` where the data lies and `group` what names patients in it; they stay out of the hash.
     """
 
     cells: tuple[Cell, ...]
@@ -59,6 +59,7 @@ class Plan:
     margin: float = MARGIN
     command: tuple[str, ...] = ()
     source: str = ""
+    group: str | None = None
 
     def described(self) -> dict[str, Any]:
         """Return the plan as plain values, as it is kept in the run folder."""
@@ -72,6 +73,7 @@ class Plan:
                 "images": len(self.pack),
                 "white": self.pack.white,
                 "source": self.source,
+                "group": self.group,
             },
             "command": self.command,
             "backbones": {label: _lasting(choice) for label, choice in self.choices.items()},

@@ -103,7 +103,7 @@ def rebuild(saved: Saved, backbone: Backbone | Choice | None = None, device: str
 
 def restored(saved: Saved, backbone: Backbone | Choice | None = None, device: str = "cpu") -> tuple[Classifier, Preprocess]:
     """Return the classifier of a saved cell as it was learnt, and what its images go through. Raises what `load` does."""
-    choice, recipe = _choice(saved, backbone), make_recipe(saved.cell.recipe)
+    choice, recipe = choice_of(saved, backbone), make_recipe(saved.cell.recipe)
     prepared, preprocess = prepare(choice), input_of(choice, recipe)
     chosen = choose(device, recipe.precision)
     classifier, _ = build(prepared, len(saved.classes), recipe, saved.cell.seed, preprocess, chosen)
@@ -117,6 +117,16 @@ def restored(saved: Saved, backbone: Backbone | Choice | None = None, device: st
                 "bring back what it was, or run the comparison again",
             )
     return classifier, preprocess
+
+
+def contenders_of(folder: RunFolder, cells: Sequence[Cell], asked: Sequence[str]) -> list[str]:
+    """Return the contenders that are meant: those asked for, else the recommended one, else all. Raises UsageError."""
+    if asked:
+        return list(dict.fromkeys(_contender(folder, cells, name) for name in asked))
+    outcome = folder.outcome(_Recommending)
+    if outcome is not None and outcome.recommendation is not None:
+        return [outcome.recommendation.contender]
+    return list(dict.fromkeys(cell.contender for cell in cells))
 
 
 def _contender(folder: RunFolder, cells: Sequence[Cell], asked: str | None) -> str:
@@ -162,7 +172,8 @@ def _accuracy(result: CellResult) -> float:
     return result.val.accuracy.value if result.val and result.val.accuracy else 0.0
 
 
-def _choice(saved: Saved, backbone: Backbone | Choice | None) -> Choice:
+def choice_of(saved: Saved, backbone: Backbone | Choice | None) -> Choice:
+    """Return the backbone of a saved cell, found again, or the value that stands for it. Raises UsageError, PluginError."""
     if isinstance(backbone, Choice):
         return backbone
     if backbone is not None:

@@ -1,0 +1,223 @@
+"""`xzoo.explain`: why a finished run's test figures differ from its validation figures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from xzoo.audit.given import Pictures, Reading, look_for_copies, read_splits
+from xzoo.compare import pooling, saved
+from xzoo.compare.advice import fit_of
+from xzoo.compare.cause import YES, Known
+from xzoo.compare.causes import causes
+from xzoo.compare.crossing import judged
+from xzoo.compare.drop import Drop, taken_apart
+from xzoo.compare.explanation import Autopsy, Explanation
+from xzoo.compare.pooling import Pooled
+from xzoo.compare.saved import Saved
+from xzoo.data.items import SPLITS
+from xzoo.data.pack import Pack, make_pack
+from xzoo.data.source import open_source
+from xzoo.errors import UsageError
+from xzoo.runs import store
+from xzoo.runs.result import Cell, CellResult, Recommendation
+from xzoo.runs.store import RunFolder
+from xzoo.train.device import choose
+from xzoo.zoo.names import Reference
+from xzoo.zoo.spec import Backbone, Choice
+
+RUNS = "xzoo-runs"
+REDRAWS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is to be explained, its words checked: the run, its contenders' cells, the data, and how far to go."""
+
+    folder: RunFolder
+    cells: Mapping[str, Sequence[Cell]]
+    references: Mapping[str, Reference | None]
+    classes: tuple[str, ...]
+    data: object
+    group: str | None
+    pack: str
+    redraws: int
+    retrain: bool
+    backbone: Backbone | None
+    device: str
+
+
+def explain(  # noqa: PLR0913 - the keywords are the words of the command line
+    run: str | os.PathLike[str] | Recommendation,
+    *,
+    data: object = None,
+    group: str | None = None,
+    contenders: Sequence[str] = (),
+    redraws: int = REDRAWS,
+    retrain: bool = False,
+    backbone: Backbone | None = None,
+    device: str = "auto",
+    runs: str | Path = RUNS,
+) -> Explanation:
+    """Return why a run's test figures differ from its validation figures.
+
+    `run` is a path, hash prefix or `last`; `contenders` are explained, or else the recommended one, or all where none is. `data`
+    and `group` are those the run was made with, and needed where it cannot find them again. Fixed extractors are trained anew on
+    `redraws` of the pooled images, which takes seconds, others where `retrain` asks for it; 0 leaves it out. `backbone` stands
+    for one made in Python. Raises UsageError, DataError, WeightsError, PluginError, UnavailableError, StorageError.
+    """
+    asked = ask(
+        run,
+        data=data,
+        group=group,
+        contenders=contenders,
+        redraws=redraws,
+        retrain=retrain,
+        backbone=backbone,
+        device=device,
+        runs=runs,
+    )
+    steps = carry_out(asked)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Explanation = end.value
+            return found
+
+
+def ask(  # noqa: PLR0913 - as `explain`
+    run: str | os.PathLike[str] | Recommendation,
+    *,
+    data: object,
+    group: str | None,
+    contenders: Sequence[str],
+    redraws: int,
+    retrain: bool,
+    backbone: Backbone | None,
+    device: str,
+    runs: str | Path,
+) -> Asked:
+    """Return what `explain` is to do. Raises UsageError for a run or contender that is not there or not finished."""
+    if redraws < 0:
+        raise UsageError(f"{redraws} redraws are none", "ask for 0 to leave them out, or for 5")
+    folder = RunFolder(Path(run.run)) if isinstance(run, Recommendation) else store.find(os.fspath(run), Path(runs))
+    plan = folder.plan()
+    cells = msgspec.convert(plan["cells"], list[Cell])
+    names = saved.contenders_of(folder, cells, contenders or ((run.contender,) if isinstance(run, Recommendation) else ()))
+    done = {name: [cell for cell in cells if cell.contender == name and _is_done(folder, cell)] for name in names}
+    for name, finished in done.items():
+        if not finished:
+            raise UsageError(f"no cell of {name} in {folder.path} is finished", "give the run's command again, then explain it")
+    told = plan["data"]
+    source = data if data is not None else told.get("source") or None
+    if source is None:
+        raise UsageError(f"{folder.path} cannot find its data again", "say where it lies: --data PATH, in Python data=...")
+    asked = msgspec.convert(plan.get("backbones", {}), dict[str, Reference | None])
+    return Asked(
+        folder=folder,
+        cells=done,
+        references=asked,
+        classes=tuple(told["classes"]),
+        data=source,
+        group=group if group is not None else told.get("group"),
+        pack=told["pack"],
+        redraws=redraws,
+        retrain=retrain,
+        backbone=backbone,
+        device=device,
+    )
+
+
+def carry_out(asked: Asked) -> Generator[str, None, Explanation]:
+    """Explain what is asked for, yielding lines that say what is being done, and return the answer."""
+    yield "reading the images"
+    source = open_source(asked.data, group=asked.group)
+    pack = make_pack(source)
+    if pack.key != asked.pack:
+        raise UsageError(
+            f"{pack.name} is not the data of {asked.folder.path}", "name the data that the run was made with: --data PATH"
+        )
+    yield "looking for copies"
+    pictures = look_for_copies(pack, source.digests)
+    read: dict[tuple[str, bytes], Reading] = {}
+    found = []
+    for name, cells in asked.cells.items():
+        choice = _choice(asked, cells[0])
+        parts = _parts(asked.folder, cells[0])
+        key = choice.label, b"".join(places.tobytes() for places in parts.values())
+        if key not in read:
+            yield f"telling splits apart by {choice.label}"
+            read[key] = read_splits(pictures, parts, choice, asked.device)
+        found.append((yield from _explained(asked, name, cells, choice, pictures, read[key])))
+    told = {"name": pack.name, "classes": pack.classes, "images": len(pack), "pack": pack.key}
+    return Explanation(run=str(asked.folder.path), dataset=told, contenders=tuple(found))
+
+
+def _explained(
+    asked: Asked, name: str, cells: Sequence[Cell], choice: Choice, pictures: Pictures, reading: Reading
+) -> Generator[str, None, Autopsy]:
+    yield f"taking apart {name}"
+    pack = pictures.pack
+    seeds = [judged(asked.folder, cell.id, pack.groups_N) for cell in cells]
+    if any(not len(one.val.labels_N) or not len(one.test.labels_N) for one in seeds):
+        raise UsageError(f"{name} has no validation or no test images to compare", "explain a run with both")
+    drop = taken_apart(seeds)
+    results = [result for cell in cells if (result := asked.folder.cell(cell.id))]
+    known = Known(seeds, drop, reading, fit_of(results, len(pack.classes)), asked.classes, pack.ids_N)
+    asked_for = causes(known)
+    found, reason = yield from _pooled(asked, cells[0], choice, pack, drop)
+    return Autopsy(
+        contender=name,
+        backbone=choice.label,
+        freeze=cells[0].freeze,
+        seeds=tuple(cell.seed for cell in cells),
+        features=reading.features,
+        drop=drop,
+        named=tuple(cause.name for cause in asked_for if cause.verdict == YES),
+        causes=asked_for,
+        pooled=found,
+        pooled_reason=reason,
+    )
+
+
+def _pooled(asked: Asked, cell: Cell, choice: Choice, pack: Pack, drop: Drop) -> Generator[str, None, tuple[Pooled | None, str]]:
+    if not asked.redraws:
+        return None, "not asked for"
+    if cell.freeze != "frozen" and not asked.retrain:
+        return None, "it is trained whole, which takes its time: ask for it with --retrain"
+    if pooling.pooled_rule(cell, pack) is None:
+        return None, "its images are pooled already"
+    results: list[CellResult] = []
+    steps: Iterator[str | list[CellResult]] = pooling.pooled(
+        asked.folder, cell, choice, pack, choose(asked.device), asked.redraws
+    )
+    for step in steps:
+        if isinstance(step, str):
+            yield step
+        else:
+            results = step
+    is_there = drop.total.low is not None and drop.total.low > 0
+    found = pooling.told(results, drop.total.value, is_there, str(asked.folder.path / pooling.FOLDER))
+    failed = [one.error["text"] for one in results if one.error]
+    return found, "" if found else "; ".join(failed[:1])
+
+
+def _is_done(folder: RunFolder, cell: Cell) -> bool:
+    result = folder.cell(cell.id)
+    return result is not None and result.status == "done"
+
+
+def _choice(asked: Asked, cell: Cell) -> Choice:
+    reference = asked.references.get(f"{cell.backbone}@{cell.weights}")
+    return saved.choice_of(Saved(asked.folder, cell, asked.classes, reference, None), asked.backbone)
+
+
+def _parts(folder: RunFolder, cell: Cell) -> dict[str, Any]:
+    stored = folder.predictions(cell.id)
+    return {name: stored[f"{name}_index"] for name in SPLITS if len(stored[f"{name}_index"])}

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from two_splits import N, answers, pair
+
+from xzoo.compare.crossing import Judged
+from xzoo.compare.drop import taken_apart, total_of
+from xzoo.compare.probabilities import Answers
+
+
+@pytest.mark.parametrize(
+    "of_test", [{}, {"shift": 1.5}, {"towards": 1.0}, {"ill": 0.2}, {"shift": 1.0, "towards": 0.5, "ill": 0.3}]
+)
+def test_the_parts_sum_to_the_drop(of_test: dict[str, Any]) -> None:
+    found = taken_apart([pair(3, **of_test), pair(4, **of_test)])
+    parts = found.prevalence.value + found.threshold.value + found.ranking.value
+    assert parts == pytest.approx(found.total.value, abs=1e-12)
+    assert found.total.value == pytest.approx(found.val - found.test, abs=1e-12)
+
+
+def test_a_shift_of_all_scores_is_a_moved_threshold() -> None:
+    found = taken_apart([pair(1, shift=1.5)])
+    assert found.threshold.low is not None
+    assert found.threshold.low > 0.04
+    assert abs(found.ranking.value) < 0.03
+    assert found.moved_p is not None
+    assert found.moved_p < 1e-6
+    assert found.auroc_lost_p is not None
+    assert found.auroc_lost_p > 0.01
+
+
+def test_classes_that_draw_near_are_lost_ranking() -> None:
+    found = taken_apart([pair(1, towards=1.0)])
+    assert found.ranking.low is not None
+    assert found.ranking.low > 0.08
+    assert abs(found.threshold.value) < 0.03
+    assert found.auroc_lost_p is not None
+    assert found.auroc_lost_p < 1e-6
+    assert found.moved is not None
+    assert abs(found.moved.value) < 0.05
+
+
+def test_other_shares_of_classes_count_only_where_one_is_easier() -> None:
+    found = taken_apart([pair(1, ill=0.2)])
+    assert found.prevalence_p < 1e-6
+    assert abs(found.prevalence.value) < 0.02
+    uneven = [Judged(answers(0, shift=1.5), answers(1, shift=1.5, ill=0.2), np.arange(N), np.arange(N, 2 * N))]
+    harder = taken_apart(uneven)
+    assert harder.prevalence.low is not None
+    assert harder.prevalence.low > 0.05
+    assert abs(harder.threshold.value) < 0.03
+
+
+def test_where_test_is_as_validation_tests_err_as_often_as_they_say() -> None:
+    found = [taken_apart([pair(seed, n=200)]) for seed in range(100, 300)]
+    wrong = [
+        one.total.low is not None and one.total.high is not None and not one.total.low <= 0 <= one.total.high for one in found
+    ]
+    ps = np.array([[one.moved_p, one.auroc_lost_p] for one in found], np.float64)
+    assert np.mean(wrong) <= 0.09
+    assert (ps < 0.05).mean(0).max() <= 0.09
+    assert (ps < 0.05).mean(0).min() >= 0.01
+
+
+def test_intervals_of_the_parts_hold_what_more_images_give() -> None:
+    truth = taken_apart([pair(7, n=60_000, shift=1.0, towards=0.5)])
+    for part in ("threshold", "ranking"):
+        held = []
+        for seed in range(20, 70):
+            found = getattr(taken_apart([pair(seed, n=400, shift=1.0, towards=0.5)]), part)
+            held.append(found.low <= getattr(truth, part).value <= found.high)
+        assert np.mean(held) >= 0.86
+
+
+def test_images_that_all_seeds_share_are_counted_once() -> None:
+    one = pair(1, n=300, shift=1.0)
+    alone, thrice = taken_apart([one]), taken_apart([one, one, one])
+    assert thrice.total == alone.total
+    assert thrice.moved_p == alone.moved_p
+    others = [replace(pair(seed, n=300, shift=1.0), test_places_N=np.arange(300) + 1000 * seed) for seed in (1, 2, 3)]
+    assert _width(taken_apart(others)) < 0.8 * _width(taken_apart([one]))
+
+
+def test_images_of_a_patient_are_one_piece_of_evidence() -> None:
+    val, test = answers(0, 300), answers(1, 300)
+    few = [np.array([f"{name} {place // 30}" for place in range(300)]) for name in ("val", "test")]
+    grouped = Judged(replace(val, groups_N=few[0]), replace(test, groups_N=few[1]), np.arange(300), np.arange(300, 600))
+    loose = Judged(val, test, np.arange(300), np.arange(300, 600))
+    assert total_of([grouped]) != total_of([loose])
+
+
+def test_where_nothing_varies_little_was_seen() -> None:
+    sure = Answers(np.array([[1.0, 0.0]] * 5 + [[0.0, 1.0]] * 5), np.arange(10) // 5)
+    found = taken_apart([Judged(sure, sure, np.arange(10), np.arange(10, 20))])
+    assert found.total.value == 0
+    assert _width(found) >= 0.1
+
+
+def _width(found: object) -> float:
+    total = found.total  # type: ignore[attr-defined]
+    return float(total.high - total.low)
