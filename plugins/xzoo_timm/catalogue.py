@@ -50,8 +50,17 @@ DATASETS = {
     "m30m": "Merged-30M",
     "m38m": "Merged-38M",
     "sa1b": "SA-1B",
+    "cc12m": "Conceptual 12M",
+    "bamboo": "Bamboo",
+    "mae": "ImageNet-1k",
+    "fcmae": "ImageNet-1k",
+    "dino": "ImageNet-1k",
 }
-"""What a tag's words say of the images that weights were trained on."""
+"""What a tag's words say of the images that weights were trained on.
+
+Masked autoencoders (https://arxiv.org/abs/2111.06377, also Hiera's, https://arxiv.org/abs/2306.00989, and ConvNeXt V2's,
+https://arxiv.org/abs/2301.00808) and DINO (https://arxiv.org/abs/2104.14294) learnt from ImageNet-1k without its labels.
+"""
 
 
 def names() -> tuple[str, ...]:
@@ -114,14 +123,25 @@ def declare(
         licence="Apache-2.0",
         params=row.get("params"),
         gmacs=row.get("gmacs"),
-        expected_failures=[unlicensed(one) for one in weights if not one.licence][:1],
+        expected_failures=[
+            *[unlicensed(one) for one in weights if not one.licence][:1],
+            *[untold(one) for one in weights if not one.trained_on][:1],
+        ],
     )
 
 
 def unlicensed(weights: xzoo.Weights) -> xzoo.ExpectedFailure:
     """Return the known failure of weights for which timm names no licence."""
-    page = f"https://huggingface.co/{weights.hf}" if weights.hf else weights.url
-    return xzoo.ExpectedFailure("licence", f"timm names no licence for {weights.name}", page)
+    return xzoo.ExpectedFailure("licence", f"timm names no licence for {weights.name}", _page(weights))
+
+
+def untold(weights: xzoo.Weights) -> xzoo.ExpectedFailure:
+    """Return the known failure of weights of which timm's tag does not say what they were trained on."""
+    return xzoo.ExpectedFailure("dataset", f"timm does not say what {weights.name} was trained on", _page(weights))
+
+
+def _page(weights: xzoo.Weights) -> str:
+    return f"https://huggingface.co/{weights.hf}" if weights.hf else weights.url
 
 
 def weights_of(name: str, row: Mapping[str, Any], entry: Mapping[str, Any]) -> xzoo.Weights:

@@ -129,3 +129,13 @@ def test_licences_and_images_are_told_where_they_are_known() -> None:
     assert weights["fb_in22k_ft_in1k"].trained_on == "ImageNet-22k, ImageNet-1k"
     assert weights["fb_in1k"].licence == "Apache-2.0"
     assert catalogue.get("convnextv2_tiny").weights[0].licence == "CC-BY-NC-4.0"
+
+
+def test_what_timm_does_not_tell_is_declared_and_never_guessed() -> None:
+    told = {one.name: one.trained_on for one in catalogue.get("hiera_tiny_224").weights}
+    assert told["mae"] == "ImageNet-1k"
+    untold = catalogue.get("sam2_hiera_tiny")
+    assert not untold.weights[0].trained_on
+    assert [one.check for one in untold.expected_failures] == ["dataset"]
+    assert untold.weights[0].name in untold.expected_failures[0].reason
+    assert not catalogue.get("convnext_tiny").expected_failures
