@@ -8,8 +8,9 @@ import pytest
 from two_splits import N, answers, pair
 
 from xzoo.compare.crossing import Judged
-from xzoo.compare.drop import taken_apart, total_of
+from xzoo.compare.drop import Drop, taken_apart, total_of
 from xzoo.compare.probabilities import Answers
+from xzoo.runs.result import Measure
 
 
 @pytest.mark.parametrize(
@@ -86,11 +87,18 @@ def test_images_that_all_seeds_share_are_counted_once() -> None:
 
 
 def test_images_of_a_patient_are_one_piece_of_evidence() -> None:
-    val, test = answers(0, 300), answers(1, 300)
-    few = [np.array([f"{name} {place // 30}" for place in range(300)]) for name in ("val", "test")]
-    grouped = Judged(replace(val, groups_N=few[0]), replace(test, groups_N=few[1]), np.arange(300), np.arange(300, 600))
-    loose = Judged(val, test, np.arange(300), np.arange(300, 600))
-    assert total_of([grouped]) != total_of([loose])
+    """Thirty copies of each image, told to be of one patient, are known as well as the images themselves."""
+    once = pair(0, 40)
+    thirty = [
+        replace(one, chances_NK=np.repeat(one.chances_NK, 30, 0), labels_N=np.repeat(one.labels_N, 30))
+        for one in (once.val, once.test)
+    ]
+    loose = Judged(*thirty, np.arange(1200), np.arange(1200, 2400))
+    names = [np.repeat([f"{split} {unit}" for unit in range(40)], 30) for split in ("val", "test")]
+    grouped = replace(loose, val=replace(thirty[0], groups_N=names[0]), test=replace(thirty[1], groups_N=names[1]))
+    width, of_few, of_many = (_width_of(total_of([one])) for one in (once, grouped, loose))
+    assert of_few == pytest.approx(width, rel=0.05)
+    assert of_many < width / 3
 
 
 def test_where_nothing_varies_little_was_seen() -> None:
@@ -100,6 +108,11 @@ def test_where_nothing_varies_little_was_seen() -> None:
     assert _width(found) >= 0.1
 
 
-def _width(found: object) -> float:
-    total = found.total  # type: ignore[attr-defined]
-    return float(total.high - total.low)
+def _width(found: Drop) -> float:
+    return _width_of(found.total)
+
+
+def _width_of(found: Measure) -> float:
+    assert found.low is not None
+    assert found.high is not None
+    return found.high - found.low

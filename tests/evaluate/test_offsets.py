@@ -47,10 +47,12 @@ def test_three_classes_get_their_offsets_back() -> None:
 
 
 def test_no_image_chooses_the_threshold_that_it_is_judged_at() -> None:
-    labels_N = np.arange(400) % 2
-    said_N = np.random.default_rng(2).random(400)
-    right_N = answered_by_own(np.stack([1 - said_N, said_N], 1), labels_N)
-    assert abs(right_N.mean() - 0.5) < 0.1
+    random, labels_N = np.random.default_rng(2), np.arange(40) % 2
+    found = []
+    for _ in range(60):
+        said_N = random.random(40)
+        found.append(answered_by_own(np.stack([1 - said_N, said_N], 1), labels_N).mean())
+    assert np.mean(found) < 0.53
 
 
 def test_a_patients_images_share_a_fold() -> None:
