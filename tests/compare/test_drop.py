@@ -93,7 +93,7 @@ def test_images_of_a_patient_are_one_piece_of_evidence() -> None:
         replace(one, chances_NK=np.repeat(one.chances_NK, 30, 0), labels_N=np.repeat(one.labels_N, 30))
         for one in (once.val, once.test)
     ]
-    loose = Judged(*thirty, np.arange(1200), np.arange(1200, 2400))
+    loose = Judged(thirty[0], thirty[1], np.arange(1200), np.arange(1200, 2400))
     names = [np.repeat([f"{split} {unit}" for unit in range(40)], 30) for split in ("val", "test")]
     grouped = replace(loose, val=replace(thirty[0], groups_N=names[0]), test=replace(thirty[1], groups_N=names[1]))
     width, of_few, of_many = (_width_of(total_of([one])) for one in (once, grouped, loose))
