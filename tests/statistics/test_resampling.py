@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from xzoo.statistics.resampling import bootstrap, interval, resample_counts, resamples
+from xzoo.statistics.resampling import bootstrap, expanded, interval, resample_counts, resamples
 
 LABELS_N = np.repeat([0, 1], [30, 70])
 VALUES_N = np.random.default_rng(0).normal(size=100)
@@ -48,6 +48,28 @@ def test_patients_with_like_images_widen_the_interval() -> None:
     alone = bootstrap(lambda indices: float(values_N[indices].mean()), np.zeros(100), num_resamples=400)
     together = bootstrap(lambda indices: float(values_N[indices].mean()), np.zeros(100), groups_N, num_resamples=400)
     assert together[1] - together[0] > 2 * (alone[1] - alone[0])
+
+
+@pytest.mark.parametrize("num", [12, 20])
+def test_percentiles_of_few_patients_are_moved_out_until_they_hold_what_they_say(num: int) -> None:
+    rng, held = np.random.default_rng(num), {0.95: 0, expanded(num): 0}
+    for _ in range(2000):
+        values_N = rng.normal(size=num)
+        means_R = values_N[rng.integers(0, num, (600, num))].mean(1)
+        for level in held:
+            low, high = interval(means_R, level)
+            held[level] += low <= 0 <= high
+    plain, wider = (count / 2000 for count in held.values())
+    assert plain < 0.935
+    assert 0.935 < wider < 0.965
+
+
+def test_many_patients_need_no_more_room_two_have_all_of_it_and_one_says_nothing() -> None:
+    assert expanded(1_000_000) == pytest.approx(0.95, abs=1e-6)
+    assert 1 > expanded(2) == pytest.approx(1, abs=1e-8)
+    assert expanded(1) == 0.95
+    reach = stats.t.ppf(0.975, 19) * (20 / 19) ** 0.5
+    assert expanded(20) == pytest.approx(1 - 2 * stats.norm.sf(reach), abs=1e-12)
 
 
 def test_a_seed_gives_one_interval() -> None:

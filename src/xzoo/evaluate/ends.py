@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xzoo.evaluate.scores import Floats, Split
+from xzoo.evaluate.shares import num_patients
 from xzoo.runs.result import Measure
 from xzoo.statistics.auroc import auroc_interval
 from xzoo.statistics.intervals import mean_of_shares
-from xzoo.statistics.resampling import bca, interval, leave_out_counts
+from xzoo.statistics.resampling import bca, expanded, interval, leave_out_counts
 
 Score = Callable[[Split, Floats], Floats]
 
@@ -36,6 +37,7 @@ class Ends:
         """Return each score with its interval; the ends are None where every resample gives the same, which says nothing."""
         split, once_1N = self.split, np.ones((1, len(self.split.labels)))
         counts_JN, strata_J = leave_out_counts(split.labels, self.groups_N, seed=self.seed)
+        level = expanded(num_patients(split.labels >= 0, self.groups_N))
         found = {}
         for name, score in scores.items():
             value = float(score(split, once_1N)[0])
@@ -45,7 +47,7 @@ class Ends:
             elif name == "balanced_accuracy":
                 ends = self._balanced(drawn_R)
             else:
-                ends = bca(value, drawn_R, score(split, counts_JN), strata_J)
+                ends = bca(value, drawn_R, score(split, counts_JN), strata_J, level)
             known = bool(np.isfinite(ends).all()) and ends[0] < ends[1]
             found[name] = Measure(value, ends[0] if known else None, ends[1] if known else None, len(split.labels))
         return found
@@ -58,5 +60,6 @@ class Ends:
         """Return Wilson's ends, joined; the bootstrap of patients widens them, as it does a share's."""
         counts = [(int(self.split.confusion[k, k]), int(n)) for k, n in enumerate(self.split.class_counts)]
         low, high = mean_of_shares(counts)
-        drawn_low, drawn_high = interval(drawn_R)
+        patients = min(num_patients(self.split.labels == k, self.groups_N) for k in np.unique(self.split.labels))
+        drawn_low, drawn_high = interval(drawn_R, expanded(patients))
         return float(np.fmin(low, drawn_low)), float(np.fmax(high, drawn_high))

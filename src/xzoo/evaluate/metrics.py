@@ -121,7 +121,7 @@ class _Sheet:
                 with np.errstate(invalid="ignore"):
                     drawn[name].append((counts_RN @ right_N) / (counts_RN @ among_N))
         found = ends.measures(self.scores, drawn)
-        found |= {name: share(*flags, drawn[name]) for name, flags in self.shares.items()}
+        found |= {name: share(*flags, drawn[name], groups_N) for name, flags in self.shares.items()}
         recall = {name: found.pop(f"recall {name}", None) for name in self.classes}
         return Metrics(**found, **more, recall=recall, confusion=_rows(self.split.confusion), reasons=self.reasons)
 

@@ -12,20 +12,27 @@ from numpy.typing import NDArray
 
 from xzoo.runs.result import Measure
 from xzoo.statistics.intervals import wilson
-from xzoo.statistics.resampling import interval, resample_counts
+from xzoo.statistics.resampling import expanded, interval, resample_counts
 
 Flags = NDArray[np.bool_]
 
 
-def share(right_N: Flags, among_N: Flags, drawn: Sequence[NDArray[np.floating[Any]]] = ()) -> Measure:
+def share(
+    right_N: Flags, among_N: Flags, drawn: Sequence[NDArray[np.floating[Any]]] = (), groups_N: NDArray[Any] | None = None
+) -> Measure:
     """Return the share of `among_N` that is right, with Wilson's interval; `drawn` shares of resampled patients widen it."""
     successes, n = int((right_N & among_N).sum()), int(among_N.sum())
     low, high = wilson(successes, n)
     if drawn:
         # Wilson counts images as independent, the bootstrap of a share of 0 or 1 has no width: the wider of the two is kept.
-        drawn_low, drawn_high = interval(np.concatenate(drawn))
+        drawn_low, drawn_high = interval(np.concatenate(drawn), expanded(num_patients(among_N, groups_N)))
         low, high = float(np.fmin(low, drawn_low)), float(np.fmax(high, drawn_high))
     return Measure(successes / n, low, high, n)
+
+
+def num_patients(among_N: Flags, groups_N: NDArray[Any] | None) -> int:
+    """Return of how many patients these images are; without patients each is one of its own."""
+    return int(among_N.sum()) if groups_N is None else len(np.unique(np.asarray(groups_N)[among_N]))
 
 
 def shares(
@@ -38,4 +45,4 @@ def shares(
             for name, (right_N, among_N) in flags.items():
                 with np.errstate(invalid="ignore"):
                     drawn[name].append((counts_RN @ (right_N & among_N)) / (counts_RN @ among_N))
-    return {name: share(right_N, among_N, drawn[name]) for name, (right_N, among_N) in flags.items()}
+    return {name: share(right_N, among_N, drawn[name], groups_N) for name, (right_N, among_N) in flags.items()}

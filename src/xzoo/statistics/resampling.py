@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Indices = NDArray[np.int64]
+_LEAST_TAIL = 1e-9
+"""Beyond any number of draws, and a normal quantile of it is finite."""
 
 
 def bootstrap(
@@ -40,6 +43,20 @@ def interval(values_R: NDArray[np.floating[Any]], level: float = 0.95) -> tuple[
         return float("nan"), float("nan")
     low, high = np.quantile(finite, [0.5 - level / 2, 0.5 + level / 2])
     return float(low), float(high)
+
+
+def expanded(num_units: int, level: float = 0.95) -> float:
+    """Return the level whose percentiles hold `level` where so many units (patients) were drawn again; below 1.
+
+    Few units vary less than what they are drawn from, by the root of (n - 1) / n, and by how much is estimated from as few: the
+    expanded percentiles of Hesterberg 2015 (https://doi.org/10.1080/00031305.2015.1089789).
+    """
+    from scipy.special import ndtr, stdtrit
+
+    if num_units < 2:
+        return level
+    reach = -float(stdtrit(num_units - 1, 0.5 - level / 2)) * math.sqrt(num_units / (num_units - 1))
+    return 1 - 2 * max(_LEAST_TAIL, float(ndtr(-reach)))
 
 
 def bca(
