@@ -56,3 +56,7 @@ def test_a_line_is_broken_where_a_value_is_missing_and_a_band_leaves_it_out() ->
 
 def test_ticks_are_said_briefly() -> None:
     assert [tick_text(value) for value in (0.85, 20_000.0, 5e6, 0.0, 1e9)] == ["0.85", "20k", "5M", "0", "1G"]
+
+
+def test_epochs_are_whole_numbers() -> None:
+    assert frame([1.0, 3.0], [0.0, 1.0], is_count=True).x.ticks == (1.0, 2.0, 3.0)

@@ -162,3 +162,13 @@ def _outcome(run: Path) -> Outcome:
     found = RunFolder(run).outcome(Outcome)
     assert found is not None
     return found
+
+
+def test_a_thousand_cells_would_make_a_page_that_can_be_sent(writer: Callable[..., Outcome], tmp_path: Path) -> None:
+    names = [f"network{number}" for number in range(16)]
+    outcome = writer(tmp_path / "large", names=names, images=10, epochs=30, distinct=6, comparing=False, resamples=2)
+    page = outcome.report(tmp_path / "large.html").read_text("utf-8")
+    elements = Elements(page)
+    assert len([one for one in elements.of("tr") if "data-freeze" in one]) == 32
+    assert "The other 20 contenders" in elements.text
+    assert 1000 / len(outcome.cells) * len(page.encode()) <= 20_000_000

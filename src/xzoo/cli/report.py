@@ -9,17 +9,17 @@ import rich_click as click
 from xzoo.cli.frame import emit
 from xzoo.cli.options import not_empty
 
-FORMS = ("html", "json")
+FORMS = ("html", "markdown", "csv", "latex", "json")
 PAGE = "xzoo-report.html"
 
 
 @click.command("report")
 @click.argument("names", nargs=-1, required=True, metavar="RUN...")
-@click.option("--format", "form", type=click.Choice(FORMS), default="html", help="A page, or one JSON object.")
+@click.option("--format", "form", type=click.Choice(FORMS), default="html", help="A page, text, tables, or one JSON object.")
 @click.option("-o", "--output", metavar="FILE", callback=not_empty, help=f"Where it goes. Default: {PAGE}; others to stdout.")
 @click.option("--runs", default="xzoo-runs", metavar="FOLDER", callback=not_empty, help="Where run folders are kept.")
 def command(names: tuple[str, ...], form: str, output: str | None, runs: str) -> None:
-    """Report RUNs (each a path, a hash prefix, or last): one HTML file that needs no network.
+    """Report RUNs (each a path, a hash prefix, or last): one HTML file that needs no network, or Markdown, CSV, LaTeX.
 
     Nothing is trained: everything is read from the run folders.
     """

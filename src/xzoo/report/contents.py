@@ -7,10 +7,15 @@ from dataclasses import dataclass
 
 from xzoo.report.reading import Reading
 from xzoo.report.sections.answer import Answer, answer
+from xzoo.report.sections.confusion import Confusion, confusions
 from xzoo.report.sections.curves import Curve, curves
+from xzoo.report.sections.discrimination import Discriminations, discriminations
+from xzoo.report.sections.freezing import Freezing, freezing
+from xzoo.report.sections.latency import LatencyRow, latencies
 from xzoo.report.sections.leaderboard import Leaderboard, leaderboard
 from xzoo.report.sections.origins import Origins, origins
 from xzoo.report.sections.proofs import Proofs, proofs
+from xzoo.report.sections.reliability import Reliability, reliabilities
 from xzoo.report.sections.tradeoffs import Tradeoff, tradeoffs
 
 
@@ -23,6 +28,11 @@ class Contents:
     leaderboard: Leaderboard
     tradeoffs: Sequence[Tradeoff]
     curves: Sequence[Curve]
+    freezing: Freezing | None
+    discrimination: Discriminations | None
+    reliability: Sequence[Reliability]
+    confusion: Sequence[Confusion]
+    latency: Sequence[LatencyRow]
     proofs: Proofs
     origins: Origins
 
@@ -36,6 +46,11 @@ def contents(reading: Reading) -> Contents:
         leaderboard=board,
         tradeoffs=tradeoffs(board),
         curves=curves(reading),
+        freezing=freezing(reading),
+        discrimination=discriminations(reading),
+        reliability=reliabilities(reading),
+        confusion=confusions(reading),
+        latency=latencies(reading),
         proofs=proofs(reading),
         origins=origins(reading),
     )

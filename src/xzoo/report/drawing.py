@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 12.0, 10.0, 34.0
 """Space around a picture's frame for the words of its axes, in pixels of its view box."""
@@ -69,10 +69,16 @@ def frame(
     height: float = 250.0,
     top: float = TOP,
     is_log: bool = False,
+    is_count: bool = False,
     within: tuple[float, float] | None = None,
 ) -> Frame:
-    """Return a frame that holds all values; `within` are the ends that y cannot pass, such as 0 and 1 of a share."""
+    """Return a frame that holds all values; `within` are the ends that y cannot pass, such as 0 and 1 of a share.
+
+    `is_log` and `is_count`, which has whole numbers alone, are of x.
+    """
     x = axis(xs, LEFT, width - RIGHT, is_log=is_log)
+    if is_count:
+        x = replace(x, ticks=tuple(tick for tick in x.ticks if tick == round(tick)))
     return Frame(x, axis(ys, height - BOTTOM, top, within=within), width, height)
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from xzoo.report import drawing, words
 from xzoo.report.contents import Contents
+from xzoo.report.sections.discrimination import RESAMPLES
+from xzoo.report.sections.freezing import Freezing, Slope
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -24,6 +26,11 @@ SECTIONS: Mapping[str, str] = {
     "leaderboard": "Leaderboard",
     "tradeoffs": "What accuracy costs",
     "curves": "Learning curves",
+    "freezing": "Frozen against fine-tuned",
+    "discrimination": "ROC and precision-recall",
+    "reliability": "Reliability",
+    "confusion": "Confusion matrices",
+    "latency": "Latency",
     "proofs": "What was frozen stayed frozen",
     "origins": "Where these figures come from",
 }
@@ -68,8 +75,15 @@ def _templates() -> Environment:
     )
     made.filters.update(words.FILTERS)
     made.filters["csp"] = _hash
-    made.globals["frame"] = drawing.frame
+    made.globals.update(frame=drawing.frame, slope_frame=_slope_frame, resamples=RESAMPLES)
     return made
+
+
+def _slope_frame(found: Freezing, slopes: Sequence[Slope]) -> drawing.Frame:
+    """Return a frame with a place for each strategy, and room for their names."""
+    last = len(found.strategies) - 1
+    accuracies = [value for slope in slopes for value in slope.accuracy.values()]
+    return drawing.frame([-0.25 * last, 1.25 * last], accuracies, within=(0.0, 1.0))
 
 
 def _hash(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from xzoo.compare.outcome import Outcome
 from xzoo.compare.verdict import AHEAD, CANNOT_TELL, EQUIVALENT, GUESSING, grounds
+from xzoo.data.items import printable
 from xzoo.report.operating import operating_note, operating_rows
 from xzoo.runs.result import Comparison, Contender, Finding, Measure
 
@@ -39,7 +40,7 @@ def outcome_text(outcome: Outcome) -> str:
         finding_lines(outcome.findings),
         recommendation_line(outcome),
     ]
-    return "\n\n".join(part for part in parts if part)
+    return "\n".join(printable(line) for line in "\n\n".join(part for part in parts if part).split("\n"))
 
 
 def contender_rows(outcome: Outcome) -> list[list[str]]:
@@ -88,6 +89,7 @@ def share(measure: Mapping[str, Any] | None, *, with_interval: bool = True) -> s
 
 def table(rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """Return rows as aligned columns under the first of them; the column numbered `left` holds words, the others figures."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(
@@ -141,7 +143,7 @@ def _pair(one: Comparison) -> str:
     if one.difference.value < 0:
         turned = Measure(-one.difference.value, None if high is None else -high, None if low is None else -low, one.difference.n)
         one = replace(one, a=one.b, b=one.a, difference=turned)
-    return f"{one.a} {_VERBS[one.verdict]} {one.b} ({grounds(one, 1)})"
+    return printable(f"{one.a} {_VERBS[one.verdict]} {one.b} ({grounds(one, 1)})")
 
 
 def finding_lines(findings: Sequence[Finding]) -> str:

@@ -9,6 +9,9 @@ from xzoo.data.items import listed, printable
 from xzoo.report import tables
 from xzoo.report.drawing import tick_text
 from xzoo.report.sections.curves import LINES, Curve, Line
+from xzoo.report.sections.discrimination import Shape
+from xzoo.report.sections.freezing import Slope
+from xzoo.report.sections.latency import LatencyRow
 from xzoo.report.sections.leaderboard import Row
 from xzoo.report.sections.tradeoffs import Point
 from xzoo.runs.result import Finding
@@ -90,6 +93,31 @@ def rows(line: Line) -> list[tuple[float, float | None, float | None]]:
     return [(epoch, low, high) for epoch, (low, high) in enumerate(zip(line.low, line.high, strict=True), 1)]
 
 
+def band(shape: Shape, xs: Sequence[float]) -> list[tuple[float, float, float]]:
+    """Return the ends of a curve's band by place."""
+    return list(zip(xs, shape.low, shape.high, strict=True))
+
+
+def middle(shape: Shape, xs: Sequence[float]) -> list[tuple[float, float]]:
+    """Return a curve's mean by place."""
+    return list(zip(xs, shape.mean, strict=True))
+
+
+def firsts(bins: Sequence[tuple[float, ...]]) -> list[tuple[float, float]]:
+    """Return what was said and what came true of each bin."""
+    return [(one[0], one[1]) for one in bins]
+
+
+def steps(slope: Slope, strategies: Sequence[str]) -> list[tuple[float, float]]:
+    """Return a backbone's accuracies by the place of their strategy; one that it was not trained under is passed over."""
+    return [(place, slope.accuracy[name]) for place, name in enumerate(strategies) if name in slope.accuracy]
+
+
+def spans(found: Sequence[LatencyRow]) -> list[float | None]:
+    """Return every percentile at batch 1, between which a picture of them reaches."""
+    return [value for row in found for value in (row.batches[0].p50_ms, row.batches[0].p90_ms, row.batches[0].p99_ms)]
+
+
 def by_size(found: Sequence[Point]) -> list[Point]:
     """Return points so that the small ones are drawn over the large ones."""
     return sorted(found, key=lambda one: -(one.params or 0))
@@ -102,12 +130,15 @@ def pair(point: Point) -> tuple[float, float]:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "around": around,
+    "band": band,
     "by_size": by_size,
     "count": count,
+    "firsts": firsts,
     "fixed": fixed,
     "groups": groups,
     "listed": lambda names: listed(names) or "-",
     "means": means,
+    "middle": middle,
     "name": name,
     "pair": pair,
     "places": places,
@@ -116,6 +147,8 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "rows": rows,
     "sentence": sentence,
     "share": tables.share,
+    "spans": spans,
+    "steps": steps,
     "tick": tick_text,
     "told": told,
 }

@@ -13,10 +13,11 @@ from xzoo.compare.outcome import Outcome
 from xzoo.errors import UsageError
 from xzoo.report import reading
 from xzoo.report.contents import Contents, contents
+from xzoo.report.documents import as_csv, as_latex, as_markdown
 from xzoo.runs.store import RunFolder
 
 SCHEMA = "xzoo.report/1"
-SUFFIXES = {".html": "html", ".htm": "html", ".json": "json"}
+SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".csv": "csv", ".tex": "latex", ".json": "json"}
 
 Run = Outcome | str | os.PathLike[str]
 
@@ -26,8 +27,8 @@ def report(
 ) -> Path:
     """Write the report of one run, or of several, to a file and return its path.
 
-    A run is what `compare` returned, or a path, a hash prefix below `runs`, or `last`. `form` is html or json;
-    where none is given the file's ending says which. Raises UsageError, StorageError.
+    A run is what `compare` returned, or a path, a hash prefix below `runs`, or `last`. `form` is html, markdown, csv,
+    latex or json; where none is given the file's ending says which. Raises UsageError, StorageError.
     """
     goal = Path(path).expanduser()
     chosen = form or SUFFIXES.get(goal.suffix.lower(), "")
@@ -61,7 +62,13 @@ def as_html(found: Sequence[Contents]) -> str:
     return html_text(found, version("xzoo"))
 
 
-FORMS: Mapping[str, Callable[[Sequence[Contents]], str]] = {"html": as_html, "json": as_json}
+FORMS: Mapping[str, Callable[[Sequence[Contents]], str]] = {
+    "html": as_html,
+    "markdown": as_markdown,
+    "csv": as_csv,
+    "latex": as_latex,
+    "json": as_json,
+}
 """What writes each form."""
 
 
