@@ -25,7 +25,7 @@ WORDS = {
     "explain": "RUN --contender --data --device --format --group --redraws --retrain --runs",
     "bench": "NAMES... --batch --device --engine --format --freeze --from --precision --seconds --size",
     "predict": "RUN PATHS... --contender --device --format --runs --seed",
-    "report": "NAMES... --format --runs -o/--output",
+    "report": "NAMES... --audit --format --runs -o/--output",
     "runs": "--format --runs",
     "runs show": "RUN --format --runs",
     "runs diff": "A B --format --runs",

@@ -11,6 +11,7 @@ import itertools
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +56,13 @@ def in_browser(page: Path) -> str:
     told = []
     with sync_playwright() as started:
         tab: Any = started.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"]).new_page()
-        for what, act in (
-            ("opened", lambda: tab.goto(page.as_uri())),
-            ("sorted", lambda: tab.locator("table.board thead button").nth(4).click()),
-            ("filtered", lambda: tab.get_by_label("Filter").fill("network_1")),
-            ("pointed at", lambda: tab.locator("table.board tbody tr:visible").nth(1).hover()),
-        ):
+        steps: dict[str, Callable[[], Any]] = {
+            "opened": lambda: tab.goto(page.as_uri()),
+            "sorted": lambda: tab.locator("table.board thead button").nth(4).click(),
+            "filtered": lambda: tab.get_by_label("Filter").fill("network_1"),
+            "pointed at": lambda: tab.locator("table.board tbody tr:visible").nth(1).hover(),
+        }
+        for what, act in steps.items():
             began = time.perf_counter()
             act()
             tab.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -17,8 +17,9 @@ PAGE = "xzoo-report.html"
 @click.argument("names", nargs=-1, required=True, metavar="RUN...")
 @click.option("--format", "form", type=click.Choice(FORMS), default="html", help="A page, text, tables, or one JSON object.")
 @click.option("-o", "--output", metavar="FILE", callback=not_empty, help=f"Where it goes. Default: {PAGE}; others to stdout.")
+@click.option("--audit", metavar="FILE", callback=not_empty, help="What `xzoo audit --format json` printed of the same data.")
 @click.option("--runs", default="xzoo-runs", metavar="FOLDER", callback=not_empty, help="Where run folders are kept.")
-def command(names: tuple[str, ...], form: str, output: str | None, runs: str) -> None:
+def command(names: tuple[str, ...], form: str, output: str | None, audit: str | None, runs: str) -> None:
     """Report RUNs (each a path, a hash prefix, or last): one HTML file that needs no network, or Markdown, CSV, LaTeX.
 
     Nothing is trained: everything is read from the run folders.
@@ -26,7 +27,7 @@ def command(names: tuple[str, ...], form: str, output: str | None, runs: str) ->
     from xzoo import durable
     from xzoo.report import writing
 
-    found = writing.gather(names, runs)
+    found = writing.gather(names, runs, audit)
     path = output or (PAGE if form == "html" else None)
     text = writing.FORMS[form](found)
     if path is not None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from xzoo.audit.outcome import Audit
 from xzoo.report.reading import Reading
 from xzoo.report.sections.answer import Answer, answer
 from xzoo.report.sections.confusion import Confusion, confusions
 from xzoo.report.sections.curves import Curve, curves
 from xzoo.report.sections.discrimination import Discriminations, discriminations
+from xzoo.report.sections.faults import Faults, faults
 from xzoo.report.sections.freezing import Freezing, freezing
 from xzoo.report.sections.latency import LatencyRow, latencies
 from xzoo.report.sections.leaderboard import Leaderboard, leaderboard
@@ -33,12 +35,13 @@ class Contents:
     reliability: Sequence[Reliability]
     confusion: Sequence[Confusion]
     latency: Sequence[LatencyRow]
+    faults: Faults | None
     proofs: Proofs
     origins: Origins
 
 
-def contents(reading: Reading) -> Contents:
-    """Return what a report says of a run. Raises StorageError where its predictions cannot be read."""
+def contents(reading: Reading, audit: Audit | None = None) -> Contents:
+    """Return what a report says of a run, and of its data where an audit is of it. Raises StorageError."""
     board = leaderboard(reading)
     return Contents(
         run=reading.name,
@@ -51,6 +54,7 @@ def contents(reading: Reading) -> Contents:
         reliability=reliabilities(reading),
         confusion=confusions(reading),
         latency=latencies(reading),
+        faults=faults(reading, audit),
         proofs=proofs(reading),
         origins=origins(reading),
     )

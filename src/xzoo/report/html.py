@@ -31,6 +31,7 @@ SECTIONS: Mapping[str, str] = {
     "reliability": "Reliability",
     "confusion": "Confusion matrices",
     "latency": "Latency",
+    "faults": "What is wrong with the data",
     "proofs": "What was frozen stayed frozen",
     "origins": "Where these figures come from",
 }

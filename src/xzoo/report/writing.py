@@ -14,6 +14,7 @@ from xzoo.errors import UsageError
 from xzoo.report import reading
 from xzoo.report.contents import Contents, contents
 from xzoo.report.documents import as_csv, as_latex, as_markdown
+from xzoo.report.sections.faults import is_of, read_audit
 from xzoo.runs.store import RunFolder
 
 SCHEMA = "xzoo.report/1"
@@ -23,12 +24,18 @@ Run = Outcome | str | os.PathLike[str]
 
 
 def report(
-    what: Run | Sequence[Run], path: str | Path = "xzoo-report.html", *, form: str = "", runs: str | Path = "xzoo-runs"
+    what: Run | Sequence[Run],
+    path: str | Path = "xzoo-report.html",
+    *,
+    form: str = "",
+    audit: str | Path | None = None,
+    runs: str | Path = "xzoo-runs",
 ) -> Path:
     """Write the report of one run, or of several, to a file and return its path.
 
     A run is what `compare` returned, or a path, a hash prefix below `runs`, or `last`. `form` is html, markdown, csv,
-    latex or json; where none is given the file's ending says which. Raises UsageError, StorageError.
+    latex or json; where none is given the file's ending says which. `audit` is a file that `xzoo audit --format json` printed of
+    the same images. Raises UsageError, StorageError.
     """
     goal = Path(path).expanduser()
     chosen = form or SUFFIXES.get(goal.suffix.lower(), "")
@@ -36,16 +43,23 @@ def report(
         raise UsageError(
             f"{goal} does not say in which form to write", f"end it in {', '.join(SUFFIXES)}, or name a form: {', '.join(FORMS)}"
         )
-    found = gather([what] if isinstance(what, Outcome | str | os.PathLike) else what, runs)
+    found = gather([what] if isinstance(what, Outcome | str | os.PathLike) else what, runs, audit)
     durable.write_bytes(goal, FORMS[chosen](found).encode())
     return goal
 
 
-def gather(what: Sequence[Run], runs: str | Path) -> list[Contents]:
-    """Return what a report says of each run. Raises UsageError where none is named, or one is not there, StorageError."""
+def gather(what: Sequence[Run], runs: str | Path, audit: str | Path | None = None) -> list[Contents]:
+    """Return what a report says of each run.
+
+    Raises UsageError where none is named, or one is not there, or the audit is of other images; StorageError.
+    """
     if not what:
         raise UsageError("no run is named", "name at least one, such as last; `xzoo runs` shows all")
-    return [contents(_read(one, Path(runs))) for one in what]
+    readings = [_read(one, Path(runs)) for one in what]
+    told = None if audit is None else read_audit(Path(audit).expanduser())
+    if told is not None and not any(is_of(told, one) for one in readings):
+        raise UsageError(f"{audit} is an audit of other images than the runs'", "audit the data that the run was given")
+    return [contents(one, told) for one in readings]
 
 
 def as_json(found: Sequence[Contents]) -> str:
