@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import xzoo
 from xzoo_timm.heads import NOTHING, OVERRIDES, declared_head
+from xzoo_timm.maps import map_layer
 from xzoo_timm.network import Arguments, convert, network, skeleton
 from xzoo_timm.rows import USUAL, arguments_of, late_in, row_of, seen_size
 
@@ -112,6 +113,7 @@ def declare(
         head=declared_head(row),
         stages=functools.partial(stages, name, family, arguments, tuple(row["heads"]), seen_size(family, own)),
         freeze="frozen" if weights else "finetune",
+        map_layer=functools.partial(map_layer, family),
         weights=weights,
         leave_out=OVERRIDES.get(family, NOTHING).leave_out,
         convert=functools.partial(convert, name, arguments),
