@@ -46,6 +46,11 @@ def count(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
 
 
+def size(value: int | None) -> str:
+    """Return a number of parameters in millions where it is that large; `-` for none."""
+    return count(value) if value is None or value < 1_000_000 else f"{value / 1e6:.2f} M"
+
+
 def plain(measure: Mapping[str, Any] | None) -> str:
     """Return a share without its interval."""
     return tables.share(measure, with_interval=False)
@@ -147,6 +152,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "rows": rows,
     "sentence": sentence,
     "share": tables.share,
+    "size": size,
     "spans": spans,
     "steps": steps,
     "tick": tick_text,
