@@ -29,7 +29,7 @@ import planted_page
 import xzoo
 from calibrating import WORLDS, Strength, World, backbone, calibrated
 from planting import Data, Sizes, changed_looks, leaked, mislabelled
-from training import TOO_LONG, Timed, timed, train, trained
+from training import TOO_LONG, Timed, spread_of, timed, train, trained
 
 KINDS = ("clean", "leakage", "label-noise", "appearance-shift", "moved-threshold", "small-sample", "overfitting")
 LOGIT, FEW = 0.5, 16
@@ -63,7 +63,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """What came out: the causes named, the main one first, the verdict on each, and what was planted in words."""
+    """What came out: the causes named, the main one first, the verdict on each, and what was planted in words.
+
+    `auroc` is that of validation and test, `spread` the deviation of test's logits within classes.
+    """
 
     case: Case
     plant: str
@@ -75,6 +78,8 @@ class Row:
     seconds: float
     error: str = ""
     figures: dict[str, Any] = field(default_factory=dict)
+    auroc: dict[str, float] = field(default_factory=dict)
+    spread: float = 0.0
 
 
 def cases(campaign: Campaign) -> Iterator[Case]:
@@ -126,13 +131,17 @@ def asked(case: Case, campaign: Campaign, folder: Path) -> Row:
     epochs = right * (TOO_LONG if case.kind == "overfitting" else 1)
     side, runs = WORLDS[case.world].side, folder / "runs"
     accuracy: dict[str, float] = {}
+    auroc: dict[str, float] = {}
+    spread = 0.0
     named: tuple[str, ...] = ()
     verdicts: dict[str, str] = {}
     figures: dict[str, Any] = {}
     error = ""
     try:
         run = train(data, side, case.freeze, epochs, case.seed % 1000, runs, moved)
-        result, _ = trained(run)
+        result, stored = trained(run)
+        spread = spread_of(stored)
+        auroc = {split: getattr(result, split).auroc.value for split in ("val", "test")}
         accuracy = {split: getattr(result, split).accuracy.value for split in ("train", "val", "test")}
         [told] = xzoo.explain(run.path, data=data.given(), backbone=backbone(side), runs=runs).contenders
         named, verdicts = tuple(told.named), {one.name: one.verdict for one in told.causes}
@@ -142,7 +151,7 @@ def asked(case: Case, campaign: Campaign, folder: Path) -> Row:
     for part in (runs, folder / "cache"):
         shutil.rmtree(part, ignore_errors=True)
     seconds = time.process_time() - began
-    return Row(case, words, sizes, epochs, named, verdicts, accuracy, seconds, error, figures)
+    return Row(case, words, sizes, epochs, named, verdicts, accuracy, seconds, error, figures, auroc, spread)
 
 
 def prepared(folder: Path, seed: int | None, clean: int, each: int) -> Campaign:

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import xzoo
-from calibrating import TARGET, WORLDS, Strength, calibrated, separation
+from calibrating import TARGET, USUAL, WORLDS, Strength, calibrated, separation
 from planted_causes import KINDS, Campaign, Case, Row, asked, cases, made
 from planted_page import CAUSES, CLEAN, answers, shown
 from planting import LOOKS, SIDE, Data, Sizes, changed_looks, leaked, mislabelled, patient, phantoms, radiographs
-from training import Timed, moved_by, train, trained
+from training import LONGEST, PILOTS, Timed, moved_by, spread_of, timed, train, trained
 from xzoo.data.phantom import CLASSES
 
 SIZES = Sizes(40, 20, 40)
@@ -87,6 +87,15 @@ def test_half_a_logit_is_added_and_rankings_stay() -> None:
     inner = found_N2[1:5, 1]
     assert np.log(inner / (1 - inner)) - np.log(chance_N[1:5] / (1 - chance_N[1:5])) == pytest.approx(np.full(4, 0.5))
     assert found_N2[[0, 5], 1].tolist() == [0.0, 1.0]
+
+
+def test_the_spread_of_logits_is_within_classes_and_endures_certainty() -> None:
+    logits_N = np.concatenate([np.random.default_rng(0).normal(0, 2, 4000), np.random.default_rng(1).normal(9, 2, 4000)])
+    chance_N, labels_N = 1 / (1 + np.exp(-logits_N)), np.repeat([0, 1], 4000)
+    stored = {"test_probabilities": np.stack([1 - chance_N, chance_N], 1), "test_labels": labels_N}
+    assert spread_of(stored) == pytest.approx(2, rel=0.05)
+    stored["test_probabilities"][0] = [0, 1]
+    assert np.isfinite(spread_of(stored))
 
 
 def test_separation_tells_a_change_within_classes_and_no_difference_of_their_shares() -> None:
@@ -200,6 +209,19 @@ def test_an_answer_becomes_a_row_and_leaves_nothing_on_the_disk(tmp_path: Path, 
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr(xzoo, "explain", lambda *_, **__: 1 / 0)
     assert asked(Case("clean", "phantom", 0, 5), CAMPAIGN, tmp_path).error == "ZeroDivisionError: division by zero"
+
+
+@pytest.mark.real
+@real
+def test_the_right_number_of_epochs_is_found_and_what_ten_times_as_many_add(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(USUAL, "phantom", SIZES)
+    monkeypatch.setitem(LONGEST, "frozen", 4)
+    found = timed(replace(WORLDS["phantom"], side=32), "frozen", 5, tmp_path)
+    assert 1 <= found.epochs <= 4
+    assert (len(found.rises), len(found.errors)) == (PILOTS, PILOTS)
+    assert all(error > 0 for error in found.errors)
 
 
 @pytest.mark.real

@@ -124,6 +124,14 @@ def trained(folder: RunFolder) -> tuple[CellResult, dict[str, NDArray[Any]]]:
     return result, folder.predictions(cell["id"])
 
 
+def spread_of(stored: Mapping[str, NDArray[Any]]) -> float:
+    """Return the deviation of test's logits within classes; probabilities of 0 and 1 count as logits of 16."""
+    chance_N, labels_N = stored["test_probabilities"][:, 1].astype(np.float64), stored["test_labels"]
+    with np.errstate(divide="ignore"):
+        logits_N = np.clip(np.log(chance_N) - np.log1p(-chance_N), -16, 16)
+    return float(np.sqrt(np.mean([logits_N[labels_N == label].var() for label in np.unique(labels_N)])))
+
+
 def losses(folder: RunFolder) -> NDArray[np.float64]:
     """Return the loss of each test image in nats, at most 16."""
     _, stored = trained(folder)
