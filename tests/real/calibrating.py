@@ -33,9 +33,9 @@ class World:
     """One source of images: the side at which the network sees them, the phantoms' signal, and the sizes that cases take.
 
     The sides and the signal make classes overlap, with an AUROC near 0.93, and sizes follow from the two causes that are hardest
-    to see. Half a logit is five standard errors of the difference between two splits' mean logits within classes, which deviate
-    by about 2: 0.5 / (2 sqrt(2 / 950)). Wrong labels take validation's AUROC to 0.8 * 0.93 + 0.1, about six standard errors
-    below test's. Were the classes further apart, half a logit would be lost; were they closer, wrong labels would.
+    to see. Half a logit is four to five standard errors of the difference between two splits' mean logits within classes, which
+    deviate by 2.2 to 2.8: 0.5 / (2.5 sqrt(2 / 950)). Wrong labels take validation's AUROC to 0.8 * 0.93 + 0.1, about six standard
+    errors below test's. Were the classes further apart, half a logit would be lost; were they closer, wrong labels would.
     """
 
     name: str
