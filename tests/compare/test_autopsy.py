@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ import pytest
 import xzoo
 from xzoo.compare.explanation import Explanation
 from xzoo.data.source import Arrays
-from xzoo.errors import UsageError
+from xzoo.errors import StorageError, UsageError
 from xzoo.report.autopsies import explanation_text
-from xzoo.runs.store import RunFolder
+from xzoo.runs.store import OUTCOME, RunFolder
 
 SIDE = 16
 SIZES = {"train": 160, "val": 120, "test": 120}
@@ -108,6 +109,33 @@ def test_what_cannot_be_explained_says_why(explained: Callable[..., Explanation]
         xzoo.explain(run, data=images(), backbone=tiny)
 
 
+def test_predictions_that_are_gone_are_named(explained: Callable[..., Explanation], tiny: xzoo.Backbone) -> None:
+    folder = RunFolder(Path(explained(images()).run))
+    for place in folder.path.glob("cells/*/predictions.npz"):
+        place.unlink()
+    with pytest.raises(StorageError, match="cannot read what cell tiny"):
+        xzoo.explain(str(folder.path), data=images(), backbone=tiny)
+
+
+def test_no_recommendation_is_nothing_to_explain() -> None:
+    with pytest.raises(UsageError, match="no recommendation to explain"):
+        xzoo.explain(None)
+
+
+def test_of_an_interrupted_run_what_is_finished_is_explained_by_its_own_network(tiny: xzoo.Backbone, tmp_path: Path) -> None:
+    data, other = images(), replace(tiny, name="other")
+    recipe, frozen = {**RECIPE, "epochs": 1}, ["frozen"]
+    run = Path(xzoo.compare([tiny, other], data, freeze=frozen, seeds=1, recipe=recipe, latency=False, runs=tmp_path).run)
+    (run / OUTCOME).unlink()
+    with pytest.raises(UsageError, match="other@random was made in Python"):
+        xzoo.explain(run, data=data, backbone=tiny, redraws=0)
+    RunFolder(run).drop_cell(next(cell["id"] for cell in RunFolder(run).plan()["cells"] if cell["backbone"] == "other"))
+    (found,) = xzoo.explain(run, data=data, backbone=tiny, redraws=0).contenders
+    assert found.backbone == "tiny@random"
+    with pytest.raises(UsageError, match="no cell of other"):
+        xzoo.explain(run, data=data, backbone=tiny, contenders=["other@random frozen"])
+
+
 def test_what_is_trained_whole_is_pooled_when_asked(tiny: xzoo.Backbone, tmp_path: Path) -> None:
     data, runs = images(), tmp_path / "runs"
     found = xzoo.compare([tiny], data, freeze=["finetune"], seeds=1, recipe={**RECIPE, "epochs": 1}, latency=False, runs=runs)
@@ -125,5 +153,5 @@ def test_a_comparison_tells_where_test_differs_and_asks_for_the_cause(tiny: xzoo
     differs = [one for one in xzoo.compare([tiny], images(darker=25), **asked).findings if one.id == "test-differs"]
     assert len(differs) == 1
     assert "a moved threshold" in differs[0].text
-    assert "xzoo explain last" in differs[0].remedy
+    assert 'xzoo explain last --contender "tiny@random frozen"' in differs[0].remedy
     assert not [one for one in xzoo.compare([tiny], images(), **asked).findings if one.id == "test-differs"]

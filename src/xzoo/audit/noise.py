@@ -64,7 +64,7 @@ def noise(values_ND: NDArray[np.floating], labels_N: Indices, units_N: Indices, 
     """
     counts = np.bincount(labels_N, minlength=num_classes)
     if len(labels_N) < FEWEST or counts.min() < 2 * FOLDS:
-        return Noise(None, None, None, reason=f"{len(labels_N)} images are too few")
+        return Noise(None, None, None, reason=f"{len(labels_N)} images, {counts.min()} of the rarest class, are too few")
     scores_NK = _scores(values_ND.astype(np.float64), labels_N, _folds(labels_N, units_N, seed), num_classes)
     ranking = _ranking(scores_NK, labels_N)
     said_N, margins_N = scores_NK.argmax(1), _margins(scores_NK)

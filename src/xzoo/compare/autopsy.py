@@ -15,7 +15,7 @@ from xzoo.compare import pooling, saved
 from xzoo.compare.advice import fit_of
 from xzoo.compare.cause import YES, Known
 from xzoo.compare.causes import causes
-from xzoo.compare.crossing import judged
+from xzoo.compare.crossing import judged, said_by
 from xzoo.compare.drop import Drop, taken_apart
 from xzoo.compare.explanation import Autopsy, Explanation
 from xzoo.compare.pooling import Pooled
@@ -53,7 +53,7 @@ class Asked:
 
 
 def explain(  # noqa: PLR0913 - the keywords are the words of the command line
-    run: str | os.PathLike[str] | Recommendation,
+    run: str | os.PathLike[str] | Recommendation | None,
     *,
     data: object = None,
     group: str | None = None,
@@ -92,7 +92,7 @@ def explain(  # noqa: PLR0913 - the keywords are the words of the command line
 
 
 def ask(  # noqa: PLR0913 - as `explain`
-    run: str | os.PathLike[str] | Recommendation,
+    run: str | os.PathLike[str] | Recommendation | None,
     *,
     data: object,
     group: str | None,
@@ -106,14 +106,17 @@ def ask(  # noqa: PLR0913 - as `explain`
     """Return what `explain` is to do. Raises UsageError for a run or contender that is not there or not finished."""
     if redraws < 0:
         raise UsageError(f"{redraws} redraws are none", "ask for 0 to leave them out, or for 5")
+    if run is None:
+        raise UsageError("there is no recommendation to explain", "name the run: its path, or last")
     folder = RunFolder(Path(run.run)) if isinstance(run, Recommendation) else store.find(os.fspath(run), Path(runs))
     plan = folder.plan()
     cells = msgspec.convert(plan["cells"], list[Cell])
     names = saved.contenders_of(folder, cells, contenders or ((run.contender,) if isinstance(run, Recommendation) else ()))
     done = {name: [cell for cell in cells if cell.contender == name and _is_done(folder, cell)] for name in names}
     for name, finished in done.items():
-        if not finished:
+        if not finished and (contenders or not any(done.values())):
             raise UsageError(f"no cell of {name} in {folder.path} is finished", "give the run's command again, then explain it")
+    done = {name: finished for name, finished in done.items() if finished}
     told = plan["data"]
     source = data if data is not None else told.get("source") or None
     if source is None:
@@ -215,9 +218,10 @@ def _is_done(folder: RunFolder, cell: Cell) -> bool:
 
 def _choice(asked: Asked, cell: Cell) -> Choice:
     reference = asked.references.get(f"{cell.backbone}@{cell.weights}")
-    return saved.choice_of(Saved(asked.folder, cell, asked.classes, reference, None), asked.backbone)
+    is_given = asked.backbone is not None and asked.backbone.name == cell.backbone.rpartition(":")[2]
+    return saved.choice_of(Saved(asked.folder, cell, asked.classes, reference, None), asked.backbone if is_given else None)
 
 
 def _parts(folder: RunFolder, cell: Cell) -> dict[str, Any]:
-    stored = folder.predictions(cell.id)
+    stored = said_by(folder, cell.id)
     return {name: stored[f"{name}_index"] for name in SPLITS if len(stored[f"{name}_index"])}

@@ -8,6 +8,8 @@ N = images, K = classes
 from __future__ import annotations
 
 import math
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xzoo.compare.probabilities import Answers
+from xzoo.errors import StorageError
 from xzoo.runs.result import Measure
 from xzoo.runs.store import RunFolder
 from xzoo.statistics.displacement import Between
@@ -40,10 +43,21 @@ class Judged:
 
 def judged(folder: RunFolder, cell: str, groups_N: Sequence[str | None]) -> Judged:
     """Return what a finished cell said. Raises StorageError where its predictions cannot be read."""
-    stored = folder.predictions(cell)
+    stored = said_by(folder, cell)
     val, test = (_answers(stored, split, groups_N) for split in ("val", "test"))
     places = [np.asarray(stored[f"{split}_index"], np.int64) for split in ("val", "test")]
     return Judged(val, test, places[0], places[1])
+
+
+def said_by(folder: RunFolder, cell: str) -> dict[str, NDArray[Any]]:
+    """Return a finished cell's predictions as they are stored. Raises StorageError where they cannot be read."""
+    try:
+        return folder.predictions(cell)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise StorageError(
+            f"cannot read what cell {cell} of {folder.path} said: {error}",
+            "the run folder is incomplete or was altered; give its command again, which computes what is missing",
+        ) from error
 
 
 def nothing(one: Judged) -> Term:
@@ -73,14 +87,18 @@ def over(
 
 
 def tested(seeds: Sequence[Judged], figure: Callable[[Judged], Between | None]) -> tuple[Measure, float] | None:
-    """Return the mean over seeds of a figure of both splits, and the two-sided p of 0; None where some seed has none."""
+    """Return the mean over seeds of a figure of both splits, and the two-sided p of 0; None where some seed has none.
+
+    Degrees of freedom are those of the class of fewest images, or patients: the figure is known no better.
+    """
     from scipy.special import stdtr
 
     found = [figure(one) for one in seeds]
     known = [one for one in found if one is not None]
     if len(known) < len(found):
         return None
-    value, error, degrees, n = _joined(seeds, known)
+    value, error, _, n = _joined(seeds, known)
+    degrees = max(1, min(min(_rarest(one.val), _rarest(one.test)) for one in seeds) - 1)
     reach = _quantile(degrees) * error
     return Measure(value, value - reach, value + reach, n), float(2 * stdtr(degrees, -abs(value) / error))
 
@@ -105,6 +123,13 @@ def _joined(seeds: Sequence[Judged], found: Sequence[Between]) -> tuple[float, f
 
 def _num_units(one: Answers) -> int:
     return len(one.labels_N) if one.groups_N is None else len(np.unique(one.groups_N))
+
+
+def _rarest(one: Answers) -> int:
+    """Return the images, or patients, of the rarest class that holds two images or more."""
+    names = np.arange(len(one.labels_N)) if one.groups_N is None else one.groups_N
+    held = [names[one.labels_N == label] for label in np.unique(one.labels_N)]
+    return min((len(np.unique(of_class)) for of_class in held if len(of_class) > 1), default=1)
 
 
 def _quantile(degrees: float, level: float = LEVEL) -> float:

@@ -49,8 +49,19 @@ class Drop:
 
 
 def total_of(seeds: Sequence[Judged], level: float = LEVEL) -> Measure:
-    """Return validation less test accuracy over seeds, with its interval. Raises ValueError for no seed or an empty split."""
-    return over(seeds, lambda one: _accuracy(_argmax(one.val), one.val), lambda one: negative(_plain(one)), level)
+    """Return validation less test accuracy over seeds, with its interval. Raises ValueError for no seed or an empty split.
+
+    Where the splits' classes have other shares, the interval holds what drawing them makes; where they were made the same
+    (stratified), images vary within their class alone.
+    """
+
+    def figure(side: Answers, is_drawn: bool) -> Term:
+        value, errors_N = _accuracy(_argmax(side), side)
+        return value, errors_N + (_of_classes(side, _recalls(side)) if is_drawn else 0.0)
+
+    return over(
+        seeds, lambda one: figure(one.val, not _is_alike(one)), lambda one: negative(figure(one.test, not _is_alike(one))), level
+    )
 
 
 def taken_apart(seeds: Sequence[Judged]) -> Drop:
@@ -74,17 +85,17 @@ def taken_apart(seeds: Sequence[Judged]) -> Drop:
     def own_on_test(one: Judged) -> Term:
         return _accuracy(own[id(one)][1], one.test, _shares(one.val))
 
-    lost, (moved, moved_class) = tested(seeds, _lost), _moved(seeds)
+    lost, if_none, (moved, moved_class) = tested(seeds, _lost), tested(seeds, _lost_if_none), _moved(seeds)
     return Drop(
         val=float(np.mean([on_val(one)[0] for one in seeds])),
         test=float(np.mean([_plain(one)[0] for one in seeds])),
         total=total_of(seeds),
-        prevalence=over(seeds, nothing, lambda one: less(on_test(one), _plain(one))),
+        prevalence=over(seeds, _shares_of_val, lambda one: _with_shares(one, less(on_test(one), _plain(one)))),
         prevalence_p=_prevalence_p(seeds[0]),
         threshold=over(seeds, lambda one: less(on_val(one), own_on_val(one)), lambda one: less(own_on_test(one), on_test(one))),
         ranking=over(seeds, own_on_val, lambda one: negative(own_on_test(one))),
         auroc_lost=None if lost is None else lost[0],
-        auroc_lost_p=None if lost is None else lost[1] / 2 if lost[0].value > 0 else 1 - lost[1] / 2,
+        auroc_lost_p=None if if_none is None else if_none[1] / 2 if if_none[0].value > 0 else 1 - if_none[1] / 2,
         moved=None if moved is None else moved[0],
         moved_p=None if moved is None else moved[1],
         moved_class=moved_class,
@@ -98,6 +109,35 @@ def _argmax(one: Answers) -> Marks:
 
 def _plain(one: Judged) -> Term:
     return _accuracy(_argmax(one.test), one.test)
+
+
+def _recalls(one: Answers) -> Floats:
+    """Return the share of each class (K) that is answered rightly, 0 for a class without an image."""
+    num_classes = one.chances_NK.shape[1]
+    counts_K = np.maximum(np.bincount(one.labels_N, minlength=num_classes), 1)
+    return np.asarray(np.bincount(one.labels_N, _argmax(one), minlength=num_classes) / counts_K)
+
+
+def _of_classes(one: Answers, worth_K: Floats) -> Floats:
+    """Return what each image (N) adds to the error of a mean of its class's worth, by being of that class."""
+    worth_N = worth_K[one.labels_N]
+    return np.asarray((worth_N - worth_N.mean()) / len(worth_N))
+
+
+def _is_alike(one: Judged) -> bool:
+    """Return whether classes have the same shares in validation and test, up to half an image of each."""
+    apart_K = np.abs(_shares(one.val) - _shares(one.test))
+    return bool(apart_K.max() <= 0.5 / len(one.val.labels_N) + 0.5 / len(one.test.labels_N) + 1e-9)
+
+
+def _shares_of_val(one: Judged) -> Term:
+    """Return what drawing validation's shares adds to the error of what other shares cost; the figure itself is test's."""
+    value, errors_N = nothing(one)
+    return value, errors_N if _is_alike(one) else _of_classes(one.val, _recalls(one.test))
+
+
+def _with_shares(one: Judged, term: Term) -> Term:
+    return term[0], term[1] - (0.0 if _is_alike(one) else _of_classes(one.test, _recalls(one.test)))
 
 
 def _own(one: Answers, shares_K: Floats | None = None) -> Marks:
@@ -131,6 +171,10 @@ def _accuracy(right_N: Marks, one: Answers, shares_K: Floats | None = None) -> T
 
 def _lost(one: Judged) -> Between | None:
     return lost_ranking(one.val.chances_NK, one.val.labels_N, one.test.chances_NK, one.test.labels_N)
+
+
+def _lost_if_none(one: Judged) -> Between | None:
+    return lost_ranking(one.val.chances_NK, one.val.labels_N, one.test.chances_NK, one.test.labels_N, if_none=True)
 
 
 def _moved(seeds: Sequence[Judged]) -> tuple[tuple[Measure, float] | None, int]:

@@ -62,7 +62,7 @@ def of_drops(folder: RunFolder, results: Sequence[CellResult], groups_N: Sequenc
         side = "below" if total.value > 0 else "above"
         text = f"{name}: test accuracy {drop.test:.3f} is {side} validation accuracy {drop.val:.3f} by more than chance makes; "
         text += f"of {100 * total.value:.1f} points: {told}"
-        found.append(Finding("test-differs", "warning", text, "`xzoo explain last` asks for the cause"))
+        found.append(Finding("test-differs", "warning", text, f'`xzoo explain last --contender "{name}"` asks for the cause'))
     return found
 
 
