@@ -16,6 +16,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.browser,
     pytest.mark.skipif("XZOO_REAL" not in os.environ, reason="XZOO_REAL names no folder of real data"),
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium is installed"),
 ]
 PLUGIN = Path(__file__).with_name("mobilenet.py")
 MOST_BYTES = 5_000_000
@@ -38,8 +39,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_page_of_a_real_run_is_whole_and_quiet(page: Path, width: int, media: str) -> None:
     playwright = pytest.importorskip("playwright.sync_api")
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    if not (chromium := shutil.which("chromium")):
-        pytest.skip("no Chromium is installed")
+    chromium = shutil.which("chromium")
     said: list[str] = []
     with playwright.sync_playwright() as started:
         tab: Any = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"]).new_page(
