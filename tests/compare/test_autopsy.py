@@ -155,3 +155,24 @@ def test_a_comparison_tells_where_test_differs_and_asks_for_the_cause(tiny: xzoo
     assert "a moved threshold" in differs[0].text
     assert 'xzoo explain last --contender "tiny@random frozen"' in differs[0].remedy
     assert not [one for one in xzoo.compare([tiny], images(), **asked).findings if one.id == "test-differs"]
+
+
+def test_data_that_is_gone_is_told_with_the_way_out(tiny: xzoo.Backbone, tmp_path: Path) -> None:
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for split, size in (("train", 8), ("val", 4), ("test", 4)):
+        for label, name in enumerate(("well", "ill")):
+            (tmp_path / "data" / split / name).mkdir(parents=True)
+            for place in range(size):
+                pixels_HW = random.integers(40 * label, 200, (SIDE, SIDE)).astype(np.uint8)
+                Image.fromarray(pixels_HW).save(tmp_path / "data" / split / name / f"{place}.png")
+    found = xzoo.compare(
+        [tiny], tmp_path / "data", freeze=["frozen"], seeds=1, recipe=RECIPE, latency=False, runs=tmp_path / "runs"
+    )
+    assert xzoo.explain(found.run, backbone=tiny, redraws=0).contenders[0].seeds == (0,)
+    (tmp_path / "data").rename(tmp_path / "moved")
+    with pytest.raises(UsageError, match=r"is not in .* any more") as error:
+        xzoo.explain(found.run, backbone=tiny)
+    assert "--data" in error.value.remedy
+    assert xzoo.explain(found.run, backbone=tiny, data=tmp_path / "moved", redraws=0).run == found.run

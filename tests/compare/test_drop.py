@@ -101,6 +101,23 @@ def test_images_of_a_patient_are_one_piece_of_evidence() -> None:
     assert of_many < width / 3
 
 
+def test_shares_of_classes_are_counted_by_patient() -> None:
+    """Eight images of each patient, all of one class: images alone would call equal shares unequal in a third of all draws."""
+    random = np.random.default_rng(0)
+
+    def side(name: str, ill: float) -> Answers:
+        labels_N = np.repeat((random.random(50) < ill).astype(np.int64), 8)
+        return Answers(np.eye(2)[labels_N], labels_N, np.repeat([f"{name} {unit}" for unit in range(50)], 8))
+
+    def p(ill: float) -> float:
+        return taken_apart([Judged(side("val", 0.5), side("test", ill), np.arange(400), np.arange(400, 800))]).prevalence_p
+
+    ps = np.array([p(0.5) for _ in range(100)])
+    assert (ps < 0.05).mean() <= 0.12
+    assert (ps < 0.5).mean() == pytest.approx(0.5, abs=0.15)
+    assert p(0.05) < 1e-3
+
+
 def test_where_nothing_varies_little_was_seen() -> None:
     sure = Answers(np.array([[1.0, 0.0]] * 5 + [[0.0, 1.0]] * 5), np.arange(10) // 5)
     found = taken_apart([Judged(sure, sure, np.arange(10), np.arange(10, 20))])

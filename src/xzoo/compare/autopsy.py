@@ -121,6 +121,8 @@ def ask(  # noqa: PLR0913 - as `explain`
     source = data if data is not None else told.get("source") or None
     if source is None:
         raise UsageError(f"{folder.path} cannot find its data again", "say where it lies: --data PATH, in Python data=...")
+    if data is None and not _is_there(source):
+        raise UsageError(f"the data of {folder.path} is not in {source} any more", "say where it lies: --data PATH")
     asked = msgspec.convert(plan.get("backbones", {}), dict[str, Reference | None])
     return Asked(
         folder=folder,
@@ -209,6 +211,11 @@ def _pooled(asked: Asked, cell: Cell, choice: Choice, pack: Pack, drop: Drop) ->
     found = pooling.told(results, drop.total.value, is_there, str(asked.folder.path / pooling.FOLDER))
     failed = [one.error["text"] for one in results if one.error]
     return found, "" if found else "; ".join(failed[:1])
+
+
+def _is_there(source: str) -> bool:
+    """Whether data that a plan names is still where it was; drawn data is everywhere."""
+    return not Path(source).is_absolute() or Path(source).exists()
 
 
 def _is_done(folder: RunFolder, cell: Cell) -> bool:

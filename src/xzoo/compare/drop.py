@@ -199,10 +199,34 @@ def _log_odds(one: Answers, k: int) -> Floats:
 
 
 def _prevalence_p(one: Judged) -> float:
-    """Return the p of equal shares of classes in validation and test (Pearson's chi-squared)."""
+    """Return the p of equal shares of classes in validation and test.
+
+    Pearson's chi-squared; where patients are known it is Wald's, with the covariance of shares summed by patient, by Hotelling's
+    F with the degrees of freedom of the split of fewer patients (Thomas and Rao 1987, JASA 82:630).
+    """
+    from scipy.special import fdtrc
     from scipy.stats import chi2_contingency
 
     num_classes = one.val.chances_NK.shape[1]
     counts_SK = np.stack([np.bincount(side.labels_N, minlength=num_classes) for side in (one.val, one.test)])
-    held_SK = counts_SK[:, counts_SK.sum(0) > 0]
-    return float(chi2_contingency(held_SK).pvalue) if held_SK.shape[1] > 1 else 1.0
+    held_K = counts_SK.sum(0) > 0
+    if held_K.sum() < 2:
+        return 1.0
+    if one.val.groups_N is None or one.test.groups_N is None:
+        return float(chi2_contingency(counts_SK[:, held_K]).pvalue)
+    free_K = np.flatnonzero(held_K)[1:]
+    away_K = (_shares(one.val) - _shares(one.test))[free_K]
+    parts = [_covariance(side, free_K) for side in (one.val, one.test)]
+    statistic = float(away_K @ np.linalg.pinv(parts[0][0] + parts[1][0]) @ away_K)
+    degrees, num_free = min(units for _, units in parts) - 1, len(free_K)
+    rest = degrees - num_free + 1
+    return float(fdtrc(num_free, rest, statistic * rest / (degrees * num_free))) if rest > 0 else 1.0
+
+
+def _covariance(one: Answers, classes_K: NDArray[np.int64]) -> tuple[Floats, int]:
+    """Return the covariance of a split's shares of classes, summed by patient, and the number of patients."""
+    away_NK = (one.labels_N[:, None] == classes_K) - _shares(one)[classes_K]
+    names_N = np.unique(np.asarray(one.groups_N), return_inverse=True)[1]
+    num_units = int(names_N.max()) + 1
+    sums_UK = np.stack([np.bincount(names_N, column, num_units) for column in away_NK.T], 1) / len(one.labels_N)
+    return sums_UK.T @ sums_UK * num_units / max(num_units - 1, 1), num_units

@@ -181,7 +181,7 @@ def choice_of(saved: Saved, backbone: Backbone | Choice | None) -> Choice:
     if saved.reference is None:
         raise UsageError(
             f"{saved.label} was made in Python, and {saved.folder.path} cannot find it again",
-            "hand it over: xzoo.load(..., backbone=...)",
+            "hand it over: backbone=...",
         )
     return Registry.installed().get(saved.reference)
 
