@@ -1,7 +1,7 @@
 """Does `xzoo explain` name the cause that was planted, and none where none was? Data sets with known causes, asked one by one.
 
     XZOO_REAL=... python tests/real/planted_causes.py run FOLDER [--seed N] [--clean 60] [--each 17] [--first N]
-    python tests/real/planted_causes.py page FOLDER        # writes docs/planted.md
+    python tests/real/planted_causes.py page FOLDER ...    # writes docs/planted.md, of one folder or of several together
 
 `run` draws a seed, prints it, calibrates the plants, and appends a line to FOLDER/results.jsonl for each case; what stands there
 is not done again. Half of the cases are phantoms, half chest X-rays, in turns; in each, one case in five is fine-tuned, but for
@@ -204,23 +204,26 @@ def main(words: Sequence[str]) -> int:
     """Carry out the command and return 0."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("run", "page"))
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="+")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--clean", type=int, default=60)
     parser.add_argument("--each", type=int, default=17)
     parser.add_argument("--first", type=int)
     given = parser.parse_args(words)
-    given.folder.mkdir(parents=True, exist_ok=True)
     if given.what == "page":
-        campaign = msgspec.json.decode((given.folder / "campaign.json").read_bytes(), type=Campaign)
-        planted_page.write(campaign, rows(given.folder / "results.jsonl"))
+        campaigns = [msgspec.json.decode((one / "campaign.json").read_bytes(), type=Campaign) for one in given.folder]
+        planted_page.write(campaigns, [row for one in given.folder for row in rows(one / "results.jsonl")])
         return 0
+    if len(given.folder) > 1:
+        parser.error("a campaign runs in one folder")
     import os
 
-    os.environ["XZOO_CACHE"] = str(given.folder / "cache")
-    campaign = prepared(given.folder, given.seed, given.clean, given.each)
+    (folder,) = given.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ["XZOO_CACHE"] = str(folder / "cache")
+    campaign = prepared(folder, given.seed, given.clean, given.each)
     print(f"seed {campaign.seed}, {len(list(cases(campaign)))} cases", flush=True)
-    run(given.folder, campaign, given.first)
+    run(folder, campaign, given.first)
     return 0
 
 

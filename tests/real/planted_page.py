@@ -24,12 +24,12 @@ CAUSES = ("leakage", "label-noise", "appearance-shift", "moved-threshold", "smal
 OTHERS = ("prevalence", "lost-ranking")
 
 
-def write(campaign: Campaign, rows: Sequence[Row]) -> None:
-    """Write the page."""
-    PAGE.write_text("\n".join([*top(campaign, rows), *answers(rows), *plants(campaign, rows), *misses(rows)]) + "\n", "utf-8")
+def write(campaigns: Sequence[Campaign], rows: Sequence[Row]) -> None:
+    """Write the page of one campaign, or of several parts of one."""
+    PAGE.write_text("\n".join([*top(campaigns, rows), *answers(rows), *plants(campaigns, rows), *misses(rows)]) + "\n", "utf-8")
 
 
-def top(campaign: Campaign, rows: Sequence[Row]) -> Iterator[str]:
+def top(campaigns: Sequence[Campaign], rows: Sequence[Row]) -> Iterator[str]:
     """Yield what was done, and the two figures that count."""
     planted = [row for row in rows if row.case.kind != CLEAN]
     clean = [row for row in rows if row.case.kind == CLEAN]
@@ -44,14 +44,15 @@ def top(campaign: Campaign, rows: Sequence[Row]) -> Iterator[str]:
     yield f"* Of clean cases {shown(sum(bool(row.named) for row in clean), len(clean))} were said to have a cause. The bar is 5%."
     if failed := sum(bool(row.error) for row in rows):
         yield f"* {failed} cases ended in an error; they count as answers without a cause."
-    whole = campaign.clean + campaign.each * len(CAUSES)
+    whole = sum(campaign.clean + campaign.each * len(CAUSES) for campaign in campaigns)
     if len(rows) < whole:
         yield f"* {len(rows)} of {whole} cases are done."
     libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "timm", "scikit-learn", "numpy"))
     spent = sorted(row.seconds for row in rows)
-    asked = f"--seed {campaign.seed} --clean {campaign.clean} --each {campaign.each}"
-    yield f"* `XZOO_REAL=... python tests/real/planted_causes.py run FOLDER {asked}`,"
-    yield f"  {datetime.now(UTC):%Y-%m-%d}, {libraries}, a CPU of {os.cpu_count()} cores. The seed was drawn at"
+    for campaign in campaigns:
+        asked = f"--seed {campaign.seed} --clean {campaign.clean} --each {campaign.each}"
+        yield f"* `XZOO_REAL=... python tests/real/planted_causes.py run FOLDER {asked}`,"
+    yield f"  {datetime.now(UTC):%Y-%m-%d}, {libraries}, a CPU of {os.cpu_count()} cores. Seeds were drawn at"
     yield f"  run time. A case took a median of {spent[len(spent) // 2]:.0f} s of processor time, {spent[-1]:.0f} s at most,"
     yield "  drawing and training included.\n"
 
@@ -87,7 +88,7 @@ def answers(rows: Sequence[Row]) -> Iterator[str]:
     yield ""
 
 
-def plants(campaign: Campaign, rows: Sequence[Row]) -> Iterator[str]:
+def plants(campaigns: Sequence[Campaign], rows: Sequence[Row]) -> Iterator[str]:
     """Yield what was planted, how strong it is, and the measures that say so."""
     yield "## Planted\n"
     drawn, real = WORLDS["phantom"], WORLDS["x-ray"]
@@ -107,7 +108,7 @@ def plants(campaign: Campaign, rows: Sequence[Row]) -> Iterator[str]:
     yield f"  AUROC of {TARGET} (scikit-learn, five-fold cross-fitted on frozen features, within class, the best of three"
     yield "  penalties, on other seeds):\n"
     yield "| images | change | strength | AUROC | calibrated on |\n|---|---|---|---|---|"
-    for one in campaign.strengths:
+    for one in dict.fromkeys(one for campaign in campaigns for one in campaign.strengths):
         yield f"| {one.world} | {one.kind} | {one.value:.3g} | {one.auroc:.3f} | {one.images} images |"
     yield "\n* moved-threshold: 0.5 is added to the logit of the stored test probabilities, or taken away; frozen contenders,"
     yield "  for a fine-tuned network is so sure of itself that half a logit is lost in what these sizes leave open."
@@ -115,7 +116,7 @@ def plants(campaign: Campaign, rows: Sequence[Row]) -> Iterator[str]:
     yield "* overfitting: ten times as many epochs as are right at a constant rate. Right is the lowest mean validation loss of"
     yield "  three data sets of other seeds; test, which chose nothing, says whether ten times as many do harm:\n"
     yield "| images | strategy | right epochs | nats of test loss that ten times as many add |\n|---|---|---|---|"
-    for pilot in campaign.epochs:
+    for pilot in dict.fromkeys(pilot for campaign in campaigns for pilot in campaign.epochs):
         told = ", ".join(f"{rise:+.3f} ± {1.96 * error:.3f}" for rise, error in zip(pilot.rises, pilot.errors, strict=True))
         usual = USUAL[pilot.world]
         yield f"| {pilot.world} ({usual.train}/{usual.val}/{usual.test}) | {pilot.freeze} | {pilot.epochs} | {told} |"
