@@ -114,7 +114,8 @@ def plants(campaigns: Sequence[Campaign], rows: Sequence[Row]) -> Iterator[str]:
     yield "  for a fine-tuned network is so sure of itself that half a logit is lost in what these sizes leave open."
     yield "* small-sample: 16 validation images, 8 of each class."
     yield "* overfitting: ten times as many epochs as are right at a constant rate. Right is the lowest mean validation loss of"
-    yield "  three data sets of other seeds; test, which chose nothing, says whether ten times as many do harm:\n"
+    yield "  three data sets of other seeds; test, which chose nothing, says whether ten times as many do harm. Where they do"
+    yield "  none, nothing would be planted: cases are frozen there.\n"
     yield "| images | strategy | right epochs | nats of test loss that ten times as many add |\n|---|---|---|---|"
     for pilot in dict.fromkeys(pilot for campaign in campaigns for pilot in campaign.epochs):
         told = ", ".join(f"{rise:+.3f} ± {1.96 * error:.3f}" for rise, error in zip(pilot.rises, pilot.errors, strict=True))
