@@ -213,9 +213,9 @@ def _pooled(asked: Asked, cell: Cell, choice: Choice, pack: Pack, drop: Drop) ->
     return found, "" if found else "; ".join(failed[:1])
 
 
-def _is_there(source: str) -> bool:
+def _is_there(source: object) -> bool:
     """Whether data that a plan names is still where it was; drawn data is everywhere."""
-    return not Path(source).is_absolute() or Path(source).exists()
+    return not Path(str(source)).is_absolute() or Path(str(source)).exists()
 
 
 def _is_done(folder: RunFolder, cell: Cell) -> bool:
