@@ -36,25 +36,21 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("width", "media"), [(1280, "screen"), (375, "screen"), (718, "print")])
-def test_the_page_of_a_real_run_is_whole_and_quiet(page: Path, width: int, media: str) -> None:
-    playwright = pytest.importorskip("playwright.sync_api")
+def test_the_page_of_a_real_run_is_whole_and_quiet(page: Path, browser: Any, width: int, media: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    chromium = shutil.which("chromium")
     said: list[str] = []
-    with playwright.sync_playwright() as started:
-        tab: Any = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"]).new_page(
-            viewport={"width": width, "height": 900}
-        )
-        tab.on("console", lambda message: said.append(message.text))
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.on("request", lambda request: said.extend([] if request.url.startswith(("file:", "data:")) else [request.url]))
-        tab.emulate_media(media=media)
-        tab.goto(page.as_uri())
-        assert tab.locator("section").count() == 11
-        assert all(tab.eval_on_selector_all("svg", "all => all.map(one => one.getBoundingClientRect().width > 100)"))
-        assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
-        if media == "screen":
-            found = axe.Axe().run(tab).response["violations"]
-            assert [(one["impact"], one["id"]) for one in found] == []
+    tab = browser.new_page(viewport={"width": width, "height": 900})
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("request", lambda request: said.extend([] if request.url.startswith(("file:", "data:")) else [request.url]))
+    tab.emulate_media(media=media)
+    tab.goto(page.as_uri())
+    assert tab.locator("section").count() == 11
+    assert all(tab.eval_on_selector_all("svg", "all => all.map(one => one.getBoundingClientRect().width > 100)"))
+    assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    if media == "screen":
+        found = axe.Axe().run(tab).response["violations"]
+        assert [(one["impact"], one["id"]) for one in found] == []
+    tab.close()
     assert said == []
     assert page.stat().st_size <= MOST_BYTES
