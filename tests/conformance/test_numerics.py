@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import Tensor, nn
 
-import xzoo
-from xzoo.conformance.checks import deployment
-from xzoo.conformance.numerics import GROSS, IN_DOUBLE, ROUNDING, by_rounding, by_rounding_to, deviation, really_differs
-from xzoo.conformance.subject import Subject
-from xzoo.conformance.verdicts import Fault
+from xzoo.conformance.numerics import GROSS, IN_DOUBLE, ROUNDING, by_rounding, deviation, really_differs
 
 
 class Amplifying(nn.Module):
@@ -79,20 +74,3 @@ def test_what_float64_leaves_open_too_is_no_difference() -> None:
     assert apart(Chaotic().double()) > IN_DOUBLE
     assert not really_differs(1.0, Chaotic(), apart, on_features)
     assert really_differs(1.0, Steady(), apart, on_features)
-
-
-def test_what_a_lower_precision_makes_is_measured_in_it() -> None:
-    assert ROUNDING < by_rounding_to(torch.bfloat16, Steady(), on_features) < GROSS / 2
-    assert by_rounding_to(torch.float32, Steady(), on_features) == 0
-
-
-def test_an_engine_is_held_against_its_own_precision(tiny: xzoo.Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
-    subject = Subject(tiny)
-    images_BCHW = subject.images_BCHW
-    (judged,) = deployment._judged(subject, "openvino", "bf16", 0.05, images_BCHW)
-    assert isinstance(judged, Fault)
-    monkeypatch.setattr(deployment, "by_rounding_to", lambda *_: 0.03)
-    (judged,) = deployment._judged(subject, "openvino", "bf16", 0.05, images_BCHW)
-    assert not isinstance(judged, Fault)
-    (judged,) = deployment._judged(subject, "openvino", "fp32", 0.05, images_BCHW)
-    assert isinstance(judged, Fault)

@@ -75,20 +75,6 @@ def share(found: Tensor, exact: Tensor) -> float:
     return float((found.double() - exact.double()).norm() / exact.double().norm().clamp_min(1e-30))
 
 
-def by_rounding_to(
-    kind: torch.dtype, network: nn.Module, result: Callable[[nn.Module], Any], apart: Callable[[Any, Any], float] = deviation
-) -> float:
-    """Return how far a lower precision takes a result of the network from what it is; 0 where it cannot compute in that.
-
-    RegNetY-128GF with drawn constants is 0.05 off in bfloat16, where others stay below 0.03.
-    """
-    try:
-        with torch.no_grad():
-            return apart(result(copy.deepcopy(network).to(kind)), result(network))
-    except Exception:  # constants of float32 in a stranger's forward
-        return 0.0
-
-
 def by_rounding(network: nn.Module, result: Callable[[nn.Module], Any], apart: Callable[[Any, Any], float] = deviation) -> float:
     """Return how far `apart` float32 takes a result of the network from that of float64; 0 where it cannot compute in float64.
 

@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorDeviceMismatchError
 
 from xzoo.conformance.check import check
 from xzoo.conformance.images import draw
-from xzoo.conformance.numerics import AMPLIFIED, GROSS, by_rounding, by_rounding_to, deviation, really_differs, share
+from xzoo.conformance.numerics import AMPLIFIED, GROSS, by_rounding, deviation, really_differs, share
 from xzoo.conformance.passes import features_of
 from xzoo.conformance.steps import device
 from xzoo.conformance.subject import Subject
@@ -145,33 +145,27 @@ def engines(on: Subject) -> Iterator[Fault | Note]:
             continue
         try:
             with contextlib.redirect_stdout(io.StringIO()):
-                loaded = engine.load(body, images_BCHW, device())
-                found = loaded(images_BCHW)
+                found = engine.load(body, images_BCHW, device())(images_BCHW)
         except UnavailableError as error:
             yield Note(f"{engine.name}: {error.text}")
         except Exception as error:  # an engine raises whatever it meets
             yield Note(f"{engine.name}: {told(error)}")
         else:
             off = deviation(found.reshape(expected.shape) if found.numel() == expected.numel() else found, expected)
-            yield from _judged(on, engine.name, loaded.precision, off, images_BCHW)
+            yield from _judged(on, engine.name, off, images_BCHW)
 
 
-_OF_ONE_KIND = 2.0
-"""How many times what its precision makes of the network in torch an engine of that precision may be off."""
-
-
-def _judged(on: Subject, name: str, precision: str, off: float, images_BCHW: torch.Tensor) -> Iterator[Fault | Note]:
-    """Yield what an engine's deviation means, given what rounding to its precision does to this network."""
+def _judged(on: Subject, name: str, off: float, images_BCHW: torch.Tensor) -> Iterator[Fault | Note]:
+    """Yield what an engine's deviation means, given what rounding alone does to this network."""
     if off <= GROSS:
         return
-    network, result = on.alive.network.eval(), _features(on, images_BCHW)
-    floor = by_rounding(network, result)
-    of_kind = by_rounding_to(torch.bfloat16, network, result) if precision == "bf16" else 0.0
-    if off > max(AMPLIFIED * floor, _OF_ONE_KIND * of_kind):
+    floor = by_rounding(on.alive.network.eval(), _features(on, images_BCHW))
+    if off > AMPLIFIED * floor:
         yield Fault(f"{name} is off by {off:.1e}", "use operations in forward() that it knows")
     else:
-        itself = f"{precision} itself by {max(floor, of_kind):.1e}"
-        yield Note(f"{name} is off by {off:.1e}, {itself}: at random this network tells nothing of an engine")
+        yield Note(
+            f"{name} is off by {off:.1e}, float32 itself by {floor:.1e}: at random this network tells nothing of an engine"
+        )
 
 
 @check
