@@ -17,6 +17,17 @@ KINDS = {"x": "widths on a line, found by searching design spaces", "y": "regnet
 STAGES = {"stem": "stem", **{f"block{number}": f"trunk_output.block{number}" for number in range(1, 5)}}
 
 
+EXPECTED = {
+    "y_128gf": [
+        xzoo.ExpectedFailure(
+            "engines",
+            "at random weights OpenVINO's bfloat16 is 0.05 off by what tells images apart, where 0.03 is asked",
+            "https://docs.openvino.ai/2025/openvino-workflow/running-inference/optimize-inference/precision-control.html",
+        )
+    ]
+}
+
+
 @xzoo.hookimpl
 def xzoo_backbones() -> Iterable[xzoo.Backbone]:
     """Yield the RegNets. Their weights named SWAG are for non-commercial use."""
@@ -28,4 +39,5 @@ def xzoo_backbones() -> Iterable[xzoo.Backbone]:
                 stages=STAGES,
                 summary=KINDS[kind],
                 paper="https://arxiv.org/abs/2003.13678",
+                expected_failures=EXPECTED.get(f"{kind}_{size}", ()),
             )
