@@ -113,7 +113,7 @@ def test_predictions_that_are_gone_are_named(explained: Callable[..., Explanatio
     folder = RunFolder(Path(explained(images()).run))
     for place in folder.path.glob("cells/*/predictions.npz"):
         place.unlink()
-    with pytest.raises(StorageError, match="cannot read what cell tiny"):
+    with pytest.raises(StorageError, match=r"cannot read .*tiny.*predictions\.npz"):
         xzoo.explain(str(folder.path), data=images(), backbone=tiny)
 
 

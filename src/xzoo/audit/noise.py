@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from xzoo.runs.result import Measure
 from xzoo.statistics.intervals import wilson
+from xzoo.statistics.resampling import dealt
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -65,7 +66,8 @@ def noise(values_ND: NDArray[np.floating], labels_N: Indices, units_N: Indices, 
     counts = np.bincount(labels_N, minlength=num_classes)
     if len(labels_N) < FEWEST or counts.min() < 2 * FOLDS:
         return Noise(None, None, None, reason=f"{len(labels_N)} images, {counts.min()} of the rarest class, are too few")
-    scores_NK = _scores(values_ND.astype(np.float64), labels_N, _folds(labels_N, units_N, seed), num_classes)
+    fold_N = dealt(labels_N, units_N, FOLDS, np.random.default_rng(seed))
+    scores_NK = _scores(values_ND.astype(np.float64), labels_N, fold_N, num_classes)
     ranking = _ranking(scores_NK, labels_N)
     said_N, margins_N = scores_NK.argmax(1), _margins(scores_NK)
     hit_N = said_N == labels_N
@@ -166,12 +168,3 @@ def _ranking(scores_NK: Floats, labels_N: Indices) -> float:
     from xzoo.statistics.auroc import influences
 
     return float(np.mean([influences(column, labels_N == k)[0] for k, column in enumerate(scores_NK.T)]))
-
-
-def _folds(labels_N: Indices, units_N: Indices, seed: int) -> Indices:
-    units = np.unique(units_N, return_inverse=True)[1]
-    _, first_U = np.unique(units, return_index=True)
-    drawn_U = np.random.default_rng(seed).permutation(len(first_U))
-    fold_U = np.empty(len(first_U), np.int64)
-    fold_U[np.lexsort((drawn_U, labels_N[first_U]))] = np.arange(len(first_U)) % FOLDS
-    return np.asarray(fold_U[units])

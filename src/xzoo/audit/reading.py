@@ -27,6 +27,7 @@ from xzoo.data import split as splits
 from xzoo.data.items import SPLITS
 from xzoo.data.pack import Pack
 from xzoo.model import fetch
+from xzoo.runs.following import followed
 from xzoo.runs.result import Finding
 from xzoo.zoo.registry import Registry
 from xzoo.zoo.spec import Backbone, Choice
@@ -68,13 +69,7 @@ def audit(
     of xzoo's own whose weights lie on this disk, else by simple traits, and `features` says which.
     Raises UsageError, DataError, UnavailableError and StorageError.
     """
-    steps = carry_out(ask(data, backbone=backbone, group=group, split=split, split_seed=split_seed, device=device))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: Audit = end.value
-            return found
+    return followed(carry_out(ask(data, backbone=backbone, group=group, split=split, split_seed=split_seed, device=device)))
 
 
 def ask(

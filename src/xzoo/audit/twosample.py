@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xzoo.runs.result import Measure
+from xzoo.statistics.resampling import dealt
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -78,23 +79,13 @@ def two_sample(
         if len(np.unique(units[is_second_N == side])) < 2:
             raise ValueError("each sample needs two units")
     random = np.random.default_rng(seed)
-    folds = _folds(is_second_N, strata, units, random)
+    folds = dealt(2 * strata + is_second_N, units, FOLDS, random)
     marks_NS = _permuted(is_second_N, folds, strata, units, num_permutations, random)
     scores_NS = _scores(_centred(values_ND, strata), marks_NS, folds)
     aurocs_S = _aurocs(scores_NS, marks_NS, folds, strata)
     p = float((1 + (aurocs_S[1:] >= aurocs_S[0] - 1e-12).sum()) / (1 + num_permutations))
     beyond_N, low, high = _interval(scores_NS[:, 0], is_second_N, folds * (strata.max() + 1) + strata, units, float(aurocs_S[0]))
     return TwoSample(Measure(float(aurocs_S[0]), low, high, num), p, beyond_N, scores_NS[:, 0])
-
-
-def _folds(is_second_N: Marks, strata: Indices, units: Indices, random: np.random.Generator) -> Indices:
-    """Return a fold for each image: units are dealt out in turn, those of one sample and stratum one after the other."""
-    _, first = np.unique(units, return_index=True)
-    kinds = 2 * strata[first] + is_second_N[first]
-    order = np.lexsort((random.permutation(len(first)), kinds))
-    fold_of = np.empty(len(first), np.int64)
-    fold_of[order] = np.arange(len(first)) % min(FOLDS, len(first))
-    return np.asarray(fold_of[units])
 
 
 def _permuted(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 from click.exceptions import Exit
 
-from xzoo.cli.frame import emit, format_option
+from xzoo.cli.frame import emit, format_option, say
 from xzoo.cli.options import not_empty, words
+from xzoo.runs.following import followed
 
 if TYPE_CHECKING:
     from xzoo.audit.outcome import Audit
@@ -53,12 +53,7 @@ def _followed(data: str, **asked: Any) -> Audit:
     from xzoo.audit.reading import ask, carry_out
 
     steps = carry_out(ask(data, **asked))
-    while True:
-        try:
-            print(next(steps), file=sys.stderr, flush=True)
-        except StopIteration as end:
-            found: Audit = end.value
-            return found
+    return followed(steps, say)
 
 
 def _shown(found: Audit) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 from click.exceptions import Exit
 
-from xzoo.cli.frame import emit, format_option
+from xzoo.cli.frame import emit, format_option, say
 from xzoo.cli.options import STRATEGIES, not_empty, words
 from xzoo.errors import UsageError
+from xzoo.runs.following import followed
 
 if TYPE_CHECKING:
     from xzoo.compare.timings import Benchmark
@@ -57,12 +57,7 @@ def _followed(names: Sequence[str], *, engine: str, precision: str | None, batch
             **asked,
         )
     )
-    while True:
-        try:
-            print(next(steps), file=sys.stderr, flush=True)
-        except StopIteration as end:
-            found: Benchmark = end.value
-            return found
+    return followed(steps, say)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from xzoo.cli.frame import emit, format_option
+from xzoo.cli.frame import emit, format_option, say
 from xzoo.cli.options import not_empty
+from xzoo.runs.following import followed
 
 if TYPE_CHECKING:
     from xzoo.compare.explanation import Explanation
@@ -40,12 +40,7 @@ def _followed(run: str, **asked: Any) -> Explanation:
     from xzoo.compare.autopsy import ask, carry_out
 
     steps = carry_out(ask(run, backbone=None, **asked))
-    while True:
-        try:
-            print(next(steps), file=sys.stderr, flush=True)
-        except StopIteration as end:
-            found: Explanation = end.value
-            return found
+    return followed(steps, say)
 
 
 def _shown(found: Explanation) -> str:

@@ -79,6 +79,11 @@ def format_option(function: Function) -> Function:
     return option(function)
 
 
+def say(line: str) -> None:
+    """Print a line on stderr, where progress is told."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def emit(value: Any, form: str, text: Callable[[], str]) -> None:
     """Print `value` as one JSON object where `form` is "json", else the `text` made of it. No other output goes to stdout."""
     if form == _JSON:

@@ -29,7 +29,6 @@ def command(names: tuple[str, ...], form: str, output: str | None, audit: str | 
 
     found = writing.gather(names, runs, audit)
     path = output or (PAGE if form == "html" else None)
-    text = writing.FORMS[form](found)
     if path is not None:
-        durable.write_bytes(Path(path).expanduser(), text.encode())
-    emit({"schema": writing.SCHEMA, "reports": found}, form, lambda: text.rstrip("\n") if path is None else path)
+        durable.write_bytes(Path(path).expanduser(), writing.FORMS[form](found).encode())
+    emit({"schema": writing.SCHEMA, "reports": found}, form, lambda: path or writing.FORMS[form](found).rstrip("\n"))

@@ -15,7 +15,7 @@ from xzoo.compare import pooling, saved
 from xzoo.compare.advice import fit_of
 from xzoo.compare.cause import YES, Known
 from xzoo.compare.causes import causes
-from xzoo.compare.crossing import judged, said_by
+from xzoo.compare.crossing import judged
 from xzoo.compare.drop import Drop, taken_apart
 from xzoo.compare.explanation import Autopsy, Explanation
 from xzoo.compare.pooling import Pooled
@@ -25,6 +25,7 @@ from xzoo.data.pack import Pack, make_pack
 from xzoo.data.source import open_source
 from xzoo.errors import UsageError
 from xzoo.runs import store
+from xzoo.runs.following import followed
 from xzoo.runs.result import Cell, CellResult, Recommendation
 from xzoo.runs.store import RunFolder
 from xzoo.train.device import choose
@@ -83,12 +84,7 @@ def explain(  # noqa: PLR0913 - the keywords are the words of the command line
         runs=runs,
     )
     steps = carry_out(asked)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: Explanation = end.value
-            return found
+    return followed(steps)
 
 
 def ask(  # noqa: PLR0913 - as `explain`
@@ -230,5 +226,5 @@ def _choice(asked: Asked, cell: Cell) -> Choice:
 
 
 def _parts(folder: RunFolder, cell: Cell) -> dict[str, Any]:
-    stored = said_by(folder, cell.id)
+    stored = folder.predictions(cell.id)
     return {name: stored[f"{name}_index"] for name in SPLITS if len(stored[f"{name}_index"])}

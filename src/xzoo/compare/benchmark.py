@@ -10,6 +10,7 @@ from xzoo.compare.timings import TRAINING_BATCH, Asked, Benchmark
 from xzoo.data.unlabelled import find_images
 from xzoo.errors import UsageError
 from xzoo.model import fetch
+from xzoo.runs.following import followed
 from xzoo.train import recipe as recipes
 from xzoo.zoo.registry import Registry
 from xzoo.zoo.spec import Backbone, Choice, RandomStart, Weights
@@ -51,12 +52,7 @@ def bench(  # noqa: PLR0913 - the keywords are the words of the command line
             images=images,
         )
     )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: Benchmark = end.value
-            return found
+    return followed(steps)
 
 
 def ask(  # noqa: PLR0913 - the keywords are those of `bench`

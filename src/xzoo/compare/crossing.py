@@ -8,8 +8,6 @@ N = images, K = classes
 from __future__ import annotations
 
 import math
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xzoo.compare.probabilities import Answers
-from xzoo.errors import StorageError
 from xzoo.runs.result import Measure
 from xzoo.runs.store import RunFolder
 from xzoo.statistics.displacement import Between
@@ -43,21 +40,10 @@ class Judged:
 
 def judged(folder: RunFolder, cell: str, groups_N: Sequence[str | None]) -> Judged:
     """Return what a finished cell said. Raises StorageError where its predictions cannot be read."""
-    stored = said_by(folder, cell)
+    stored = folder.predictions(cell)
     val, test = (_answers(stored, split, groups_N) for split in ("val", "test"))
     places = [np.asarray(stored[f"{split}_index"], np.int64) for split in ("val", "test")]
     return Judged(val, test, places[0], places[1])
-
-
-def said_by(folder: RunFolder, cell: str) -> dict[str, NDArray[Any]]:
-    """Return a finished cell's predictions as they are stored. Raises StorageError where they cannot be read."""
-    try:
-        return folder.predictions(cell)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise StorageError(
-            f"cannot read what cell {cell} of {folder.path} said: {error}",
-            "the run folder is incomplete or was altered; give its command again, which computes what is missing",
-        ) from error
 
 
 def nothing(one: Judged) -> Term:

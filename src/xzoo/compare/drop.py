@@ -85,7 +85,8 @@ def taken_apart(seeds: Sequence[Judged]) -> Drop:
     def own_on_test(one: Judged) -> Term:
         return _accuracy(own[id(one)][1], one.test, _shares(one.val))
 
-    lost, if_none, (moved, moved_class) = tested(seeds, _lost), tested(seeds, _lost_if_none), _moved(seeds)
+    lost, (moved, moved_class) = tested(seeds, _lost), _moved(seeds)
+    if_none = tested(seeds, functools.partial(_lost, if_none=True))
     return Drop(
         val=float(np.mean([on_val(one)[0] for one in seeds])),
         test=float(np.mean([_plain(one)[0] for one in seeds])),
@@ -169,12 +170,8 @@ def _accuracy(right_N: Marks, one: Answers, shares_K: Floats | None = None) -> T
     return float(weights_N @ right_N) / len(right_N), errors_N
 
 
-def _lost(one: Judged) -> Between | None:
-    return lost_ranking(one.val.chances_NK, one.val.labels_N, one.test.chances_NK, one.test.labels_N)
-
-
-def _lost_if_none(one: Judged) -> Between | None:
-    return lost_ranking(one.val.chances_NK, one.val.labels_N, one.test.chances_NK, one.test.labels_N, if_none=True)
+def _lost(one: Judged, *, if_none: bool = False) -> Between | None:
+    return lost_ranking(one.val.chances_NK, one.val.labels_N, one.test.chances_NK, one.test.labels_N, if_none=if_none)
 
 
 def _moved(seeds: Sequence[Judged]) -> tuple[tuple[Measure, float] | None, int]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xzoo.evaluate.scores import SMALLEST
+from xzoo.statistics.resampling import dealt
 
 Floats = NDArray[np.float64]
 FOLDS = 5
@@ -29,7 +30,8 @@ def answered_by_own(
 
     Cross-fitted, so that no image helps to choose the threshold it is judged at; images of one patient share a fold.
     """
-    fold_N = _folds(labels_N, groups_N, seed)
+    units_N = np.arange(len(labels_N)) if groups_N is None else groups_N
+    fold_N = dealt(labels_N, units_N, FOLDS, np.random.default_rng(seed))
     right_N = np.zeros(len(labels_N), bool)
     for fold in range(int(fold_N.max()) + 1):
         held_N = fold_N == fold
@@ -69,13 +71,3 @@ def offsets(chances_NK: Floats, labels_N: NDArray[np.int64], weights_N: Floats |
 def _logs(chances_NK: Floats) -> Floats:
     logs_NK = np.log(np.clip(chances_NK, SMALLEST, 1.0))
     return np.asarray(logs_NK - logs_NK.mean(1, keepdims=True))
-
-
-def _folds(labels_N: NDArray[np.int64], groups_N: NDArray[Any] | None, seed: int) -> NDArray[np.int64]:
-    """Return a fold for each image: units are dealt out in a drawn order, those of one class one after the other."""
-    units_N = np.arange(len(labels_N)) if groups_N is None else np.unique(groups_N, return_inverse=True)[1]
-    _, first_U = np.unique(units_N, return_index=True)
-    drawn_U = np.random.default_rng(seed).permutation(len(first_U))
-    fold_U = np.empty(len(first_U), np.int64)
-    fold_U[np.lexsort((drawn_U, labels_N[first_U]))] = np.arange(len(first_U)) % min(FOLDS, len(first_U))
-    return np.asarray(fold_U[units_N])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,11 +89,18 @@ class RunFolder:
         return read(failed, CellResult) if (failed := self._failure(cell)).exists() else None
 
     def predictions(self, cell: str) -> dict[str, NDArray[np.float64]]:
-        """Return a cell's predictions: per split `_index` (N,) into the data, `_probabilities` (N,K) and `_labels` (N,)."""
+        """Return a cell's predictions: per split `_index` (N,) into the data, `_probabilities` (N,K) and `_labels` (N,).
+
+        Raises StorageError where they cannot be read.
+        """
         import numpy as np
 
-        with np.load(self._cell(cell) / "predictions.npz", allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
+        path = self._cell(cell) / "predictions.npz"
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return {name: stored[name] for name in stored.files}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise _unreadable(path, error) from error
 
     def learnt(self, cell: str) -> Path:
         """Return the file of the tensors that a cell learnt."""
@@ -125,9 +134,11 @@ def read(path: Path, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.DecodeError) as error:
-        raise StorageError(
-            f"cannot read {path}: {error}", "the run folder is incomplete or was altered; run its command again"
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> StorageError:
+    return StorageError(f"cannot read {path}: {error}", "the run folder is incomplete or was altered; run its command again")
 
 
 def slug(words: str) -> str:

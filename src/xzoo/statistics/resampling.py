@@ -154,6 +154,19 @@ def resample_counts(
         yield counts_RN
 
 
+def dealt(kinds_N: NDArray[Any], units_N: NDArray[Any], num_folds: int, random: np.random.Generator) -> Indices:
+    """Return a fold for each image (N): units (patients) are dealt out in a drawn order, those of one kind one after the other.
+
+    A unit's kind is that of its first image. There are no more folds than units.
+    """
+    _, first_U, place_N = np.unique(units_N, return_index=True, return_inverse=True)
+    num_units = len(first_U)
+    order_U = np.lexsort((random.permutation(num_units), kinds_N[first_U]))
+    fold_U = np.empty(num_units, np.int64)
+    fold_U[order_U] = np.arange(num_units) % min(num_folds, num_units)
+    return np.asarray(fold_U[place_N])
+
+
 def _tally(rng: np.random.Generator, rows: int, size: int) -> NDArray[np.int64]:
     """Return how often each of `size` things is drawn in `size` draws with replacement, in each row."""
     drawn = rng.integers(0, size, (rows, size)) + np.arange(0, rows * size, size)[:, None]
