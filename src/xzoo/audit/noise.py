@@ -61,7 +61,8 @@ def noise(values_ND: NDArray[np.floating], labels_N: Indices, units_N: Indices, 
     Scores are those of cross-fitted ridge regressions, one for each class; images of one unit share a fold. `wrong` is the rho of
     P(label is the one said) = (1 - rho) q + rho (1 - q) / (K - 1), q = 1 / (1 + (K - 1) exp(-a m - b)) for the margin m between
     the two highest scores, by maximum likelihood with the likelihood-ratio interval: random classification noise as in Angluin
-    and Laird 1988 (https://doi.org/10.1023/A:1022873112823) on a logistic curve.
+    and Laird 1988 (https://doi.org/10.1023/A:1022873112823) on a logistic curve. Where two classes score the same, the one said
+    is right by 1 / K at least and by 1 / 2 at most, so 0 <= b <= log(K - 1): of two classes there is no b.
     """
     counts = np.bincount(labels_N, minlength=num_classes)
     if len(labels_N) < FEWEST or counts.min() < 2 * FOLDS:
@@ -113,7 +114,7 @@ class _Likelihood:
         """Return the least value, with the rate between two ends, and where it is."""
         from scipy.optimize import minimize
 
-        bounds = [(0.0, 60.0), (-10.0, 10.0), rates]
+        bounds = [(0.0, 60.0), (0.0, math.log(self.num_classes - 1)), rates]
         found = minimize(self._cost, np.array(start), jac=True, method="L-BFGS-B", bounds=bounds)
         return float(found.fun), np.asarray(found.x)
 
