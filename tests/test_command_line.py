@@ -37,6 +37,9 @@ WORDS = {
     "plugins check": "NAMES... --format --memory --seconds",
     "plugins new": "NAME --format --licence --path",
 }
+    "recipe": "",
+    "recipe show": "RUN --format --recipe --runs --set",
+    "completion": "SHELL --format",
 """Every command with its arguments, in capitals, and its options."""
 
 FORMS = {"report": ("html", "markdown", "csv", "latex", "json")}

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 MAIN = "from xzoo.cli import main; main"
+TAB = "import os; os.environ.update(_XZOO_COMPLETE='bash_complete', COMP_LINE="
 
 
 def modules_after(code: str) -> set[str]:
@@ -38,6 +39,10 @@ def modules_after(code: str) -> set[str]:
         f"{MAIN}(['audit', 'nowhere', '--fail-on', 'leakge'])",
         f"{MAIN}(['bench', '--help'])",
         f"{MAIN}(['bench', 'alexnett'])",
+        f"{MAIN}(['recipe', 'show', '--set', 'lr=0.1'])",
+        f"{TAB}'xzoo compare timm/conv'); {MAIN}([])",
+        f"{TAB}'xzoo compare alexnet@'); {MAIN}([])",
+        f"{TAB}'xzoo compare alexnet --set '); {MAIN}([])",
     ],
 )
 def test_torch_waits_until_there_is_work(code: str) -> None:

@@ -31,6 +31,8 @@ COMMANDS = {
     "weights": "Fetch, find and verify published weights.",
     "plugins": "Show how the installed plugins fare, check some, or begin one of your own.",
 }
+    "recipe": "Show the values that training goes by, what they mean, and who gave them.",
+    "completion": "Print the script by which a shell completes xzoo's words.",
 """Every command, in the order of its help; each is `command` in the module of its name."""
 
 NO_PLUGIN, NO_PLUGINS = "--no-plugin", "XZOO_NO_PLUGINS"
@@ -58,7 +60,12 @@ class Commands(click.RichGroup):
 
             hint = did_you_mean(args[0], COMMANDS)
             raise click.UsageError(f"there is no command {args[0]!r}. {hint}Commands: {', '.join(COMMANDS)}", ctx)
-        return args[0], import_module(f"xzoo.cli.{args[0]}").command, args[1:]
+        command = import_module(f"xzoo.cli.{args[0]}").command
+        if ctx.resilient_parsing:  # click completes a word
+            from xzoo.cli.completing import attach
+
+            attach(args[0], command)
+        return args[0], command, args[1:]
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -102,8 +109,10 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; every way of ending is told once, on the right stream."""
     words, debug = _without_debug(list(sys.argv[1:] if argv is None else argv))
     words, left_out = _without_plugins(words)
-    if "_XZOO_COMPLETE" in os.environ:
-        group.main(words, prog_name="xzoo")
+    if instruction := os.environ.get("_XZOO_COMPLETE"):
+        from xzoo.cli.completing import answer
+
+        return answer(group, instruction)
     stdout, wants_json = sys.stdout, _wants_json(words)
     # What a plugin or a library prints must not stand beside the one JSON object.
     aside = contextlib.redirect_stdout(sys.stderr) if wants_json else contextlib.nullcontext()

@@ -62,18 +62,21 @@ def shared_options(function: Function) -> Function:
 
 def recipe_values(settings: Sequence[str], recipe_file: str | None, epochs: int | None, augment: str | None) -> dict[str, Any]:
     """Return recipe values: those of the file, then of --set, then of the short options. Raises UsageError."""
-    values: dict[str, Any] = {}
-    if recipe_file:
-        from xzoo.train.recipe import read
+    return {key: value for key, (value, _) in recipe_given(settings, recipe_file, epochs, augment).items()}
 
-        values |= read(recipe_file)
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(f"--set {setting!r} is not KEY=VALUE", "for example --set lr=0.0003")
-        values[key.strip()] = value.strip()
+
+def recipe_given(
+    settings: Sequence[str], recipe_file: str | None, epochs: int | None, augment: str | None
+) -> dict[str, tuple[Any, str]]:
+    """Return recipe values as `recipe_values` does, each with who gave it. Raises UsageError."""
+    from xzoo.train import knobs
+    from xzoo.train.recipe import read
+
+    layers = [(f"recipe file {recipe_file}", read(recipe_file))] if recipe_file else []
+    layers.append(("--set", knobs.from_words(settings)))
     short = {"epochs": epochs, "augment": augment}
-    return values | {key: value for key, value in short.items() if value is not None}
+    layers += [(f"--{key}", {key: value}) for key, value in short.items() if value is not None]
+    return knobs.gather(layers)
 
 
 def words(texts: Sequence[str]) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ class Recipe:
     engine: Literal["auto", "eager", "inductor", "openvino", "onnxruntime", "cudagraph"] = "auto"
 
     def __post_init__(self) -> None:
-        for name, low, high in _RANGES:
+        for name, low, high in RANGES:
             value = getattr(self, name)
             if not (low <= value <= high and math.isfinite(value)):
                 raise UsageError(f"recipe value {name}={value} is out of range", f"choose {name} from {low:g} to {high:g}")
@@ -73,7 +73,7 @@ class Recipe:
         return self.lr
 
 
-_RANGES = (
+RANGES = (
     ("epochs", 1, 100_000),
     ("batch_size", 2, 65_536),
     ("lr", 1e-12, 1e3),
@@ -89,6 +89,7 @@ _RANGES = (
     ("views", 0, 100_000),
     ("size", 0, 4096),
 )
+"""What each number may be: its name, the least and the most."""
 _TYPES = {field.name: field for field in fields(Recipe)}
 
 
@@ -130,7 +131,9 @@ def read(path: str) -> dict[str, Any]:
         raise UsageError(f"recipe file {path}: {error.strerror}", "give the path of a TOML file") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"recipe file {path} is not TOML: {error}", "write lines such as `lr = 0.001`") from None
-    values = values.get("recipe", values) if isinstance(values, dict) else values
+    if "recipe" in values and (others := sorted(values.keys() - {"recipe"})):
+        raise UsageError(f"recipe file {path} has {', '.join(others)} beside its table [recipe]", "move it into the table")
+    values = values.get("recipe", values)
     if not isinstance(values, dict):
         raise UsageError(f"recipe file {path} holds no table", "write lines such as `lr = 0.001`")
     return values
