@@ -42,7 +42,7 @@ WORDS = {
     "completion": "SHELL --format",
 """Every command with its arguments, in capitals, and its options."""
 
-FORMS = {"report": ("html", "markdown", "csv", "latex", "json")}
+FORMS = {"report": ("html", "markdown", "csv", "latex", "json", "card")}
 """Commands whose answer is a document."""
 
 

@@ -77,3 +77,17 @@ def test_a_report_needs_no_torch(process: Callable[..., Answer], runs: Path, tmp
     start = "import sys; from xzoo.cli import main; code = main(); print('torch' in sys.modules); sys.exit(code)"
     code, out, _ = process("report", "last", "--runs", str(runs), "-o", str(tmp_path / "report.html"), code=start)
     assert (code, out.splitlines()[-1]) == (0, "False")
+
+
+def test_a_card_for_each_model_goes_into_a_folder(
+    command: Callable[..., Answer], runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = command("report", "last", "--runs", str(runs), "--format", "card")
+    assert code == 0
+    [folder] = out.splitlines()
+    assert {path.name for path in Path(folder).iterdir()} == {"README.md", "CHECKLISTS.md"}
+    assert Path(folder).parent.name == "xzoo-cards"
+    both = sorted(path.name for path in runs.iterdir())
+    code, out, _ = command("report", *both, "--runs", str(runs), "--format", "card", "-o", str(tmp_path / "all"))
+    assert (code, len(set(out.splitlines()))) == (0, 2)

@@ -9,24 +9,34 @@ import rich_click as click
 from xzoo.cli.frame import emit
 from xzoo.cli.options import not_empty
 
-FORMS = ("html", "markdown", "csv", "latex", "json")
-PAGE = "xzoo-report.html"
+FORMS = ("html", "markdown", "csv", "latex", "json", "card")
+PAGE, CARDS = "xzoo-report.html", "xzoo-cards"
 
 
 @click.command("report")
 @click.argument("names", nargs=-1, required=True, metavar="RUN...")
-@click.option("--format", "form", type=click.Choice(FORMS), default="html", help="A page, text, tables, or one JSON object.")
-@click.option("-o", "--output", metavar="FILE", callback=not_empty, help=f"Where it goes. Default: {PAGE}; others to stdout.")
+@click.option(
+    "--format", "form", type=click.Choice(FORMS), default="html", help="A page, text, tables, JSON, or a model card each."
+)
+@click.option(
+    "-o", "--output", metavar="PATH", callback=not_empty, help=f"Where it goes. Default: {PAGE}, {CARDS}/; others to stdout."
+)
 @click.option("--audit", metavar="FILE", callback=not_empty, help="What `xzoo audit --format json` printed of the same data.")
 @click.option("--runs", default="xzoo-runs", metavar="FOLDER", callback=not_empty, help="Where run folders are kept.")
 def command(names: tuple[str, ...], form: str, output: str | None, audit: str | None, runs: str) -> None:
     """Report RUNs (each a path, a hash prefix, or last): one HTML file that needs no network, or Markdown, CSV, LaTeX.
 
+    With --format card, a folder for each trained model: its Hugging Face card, and the CLAIM and TRIPOD+AI checklists.
     Nothing is trained: everything is read from the run folders.
     """
     from xzoo import durable
+    from xzoo.data.items import printable
     from xzoo.report import writing
 
+    if form == "card":
+        goals = writing.write_cards(names, Path(output or CARDS).expanduser(), runs, audit)
+        click.echo("\n".join(printable(str(goal)) for goal in goals))
+        return
     found = writing.gather(names, runs, audit)
     path = output or (PAGE if form == "html" else None)
     if path is not None:

@@ -9,13 +9,16 @@ from pathlib import Path
 import msgspec
 
 from xzoo import durable
+from xzoo.audit.outcome import Audit
 from xzoo.compare.outcome import Outcome
 from xzoo.errors import UsageError
 from xzoo.report import reading
+from xzoo.report.cards.document import files
+from xzoo.report.cards.trained import trained
 from xzoo.report.contents import Contents, contents
 from xzoo.report.documents import as_csv, as_latex, as_markdown
 from xzoo.report.sections.faults import is_of, read_audit
-from xzoo.runs.store import RunFolder
+from xzoo.runs.store import RunFolder, slug
 
 SCHEMA = "xzoo.report/1"
 SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".csv": "csv", ".tex": "latex", ".json": "json"}
@@ -34,16 +37,21 @@ def report(
     """Write the report of one run, or of several, to a file and return its path.
 
     A run is what `compare` returned, or a path, a hash prefix below `runs`, or `last`. `form` is html, markdown, csv,
-    latex or json; where none is given the file's ending says which. `audit` is a file that `xzoo audit --format json` printed of
-    the same images. Raises UsageError, StorageError.
+    latex or json; where none is given the file's ending says which. The form "card" writes a folder for each trained model into
+    the folder `path`. `audit` is a file that `xzoo audit --format json` printed of the same images.
+    Raises UsageError, StorageError.
     """
     goal = Path(path).expanduser()
     chosen = form or SUFFIXES.get(goal.suffix.lower(), "")
+    if chosen == CARD:
+        write_cards(_several(what), goal, runs, audit)
+        return goal
     if chosen not in FORMS:
         raise UsageError(
-            f"{goal} does not say in which form to write", f"end it in {', '.join(SUFFIXES)}, or name a form: {', '.join(FORMS)}"
+            f"{goal} does not say in which form to write",
+            f"end it in {', '.join(SUFFIXES)}, or name a form: {', '.join((*FORMS, CARD))}",
         )
-    found = gather([what] if isinstance(what, Outcome | str | os.PathLike) else what, runs, audit)
+    found = gather(_several(what), runs, audit)
     durable.write_bytes(goal, FORMS[chosen](found).encode())
     return goal
 
@@ -53,13 +61,35 @@ def gather(what: Sequence[Run], runs: str | Path, audit: str | Path | None = Non
 
     Raises UsageError where none is named, or one is not there, or the audit is of other images; StorageError.
     """
+    readings, told = _opened(what, runs, audit)
+    return [contents(one, told) for one in readings]
+
+
+def write_cards(what: Sequence[Run], folder: Path, runs: str | Path, audit: str | Path | None = None) -> list[Path]:
+    """Write a card and checklists for every model that the runs trained, and return the folders, one for each.
+
+    A folder bears the model's contender; that of a further run its run too. Raises what `gather` does.
+    """
+    readings, told = _opened(what, runs, audit)
+    models = [model for one in readings for model in trained(one, told)]
+    if not models:
+        raise UsageError("no cell of these runs is finished, so there is no model", "give the run's command again")
+    several = len(readings) > 1
+    goals = [folder / slug(f"{one.reading.name} {one.row.id}" if several else one.row.id) for one in models]
+    for goal, model in zip(goals, models, strict=True):
+        for name, text in files(model).items():
+            durable.write_bytes(goal / name, text.encode())
+    return goals
+
+
+def _opened(what: Sequence[Run], runs: str | Path, audit: str | Path | None) -> tuple[list[reading.Reading], Audit | None]:
     if not what:
         raise UsageError("no run is named", "name at least one, such as last; `xzoo runs` shows all")
     readings = [_read(one, Path(runs)) for one in what]
     told = None if audit is None else read_audit(Path(audit).expanduser())
     if told is not None and not any(is_of(told, one) for one in readings):
         raise UsageError(f"{audit} is an audit of other images than the runs'", "audit the data that the run was given")
-    return [contents(one, told) for one in readings]
+    return readings, told
 
 
 def as_json(found: Sequence[Contents]) -> str:
@@ -83,7 +113,14 @@ FORMS: Mapping[str, Callable[[Sequence[Contents]], str]] = {
     "latex": as_latex,
     "json": as_json,
 }
-"""What writes each form."""
+"""What writes each form that is one file."""
+
+CARD = "card"
+"""The form that is a folder."""
+
+
+def _several(what: Run | Sequence[Run]) -> Sequence[Run]:
+    return [what] if isinstance(what, Outcome | str | os.PathLike) else what
 
 
 def _read(one: Run, runs: Path) -> reading.Reading:
