@@ -88,6 +88,8 @@ def run(tree: Path, tests: str) -> tuple[int, list[str], str]:
     command = [sys.executable, "-B", "-m", "pytest", "-q", "--maxfail=3", *shlex.split(tests)]
     env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, timeout=900, check=False)
+    if done.returncode == 0 and not re.search(r"\d+ passed", done.stdout):
+        return 1, ["(the process ended in the middle of a test)"], done.stdout + done.stderr
     return done.returncode, re.findall(r"^FAILED \S+?::(.+?)(?: - .*)?$", done.stdout, re.MULTILINE), done.stdout + done.stderr
 
 

@@ -49,7 +49,7 @@ def test_what_a_network_keeps_ready_for_eval_mode_does_not_outlive_its_tensors(w
     classifier, other = made(), made()
     doubled = {name: 2 * tensor for name, tensor in classifier.learnt({"mix", HEAD}).items()}
     other.restore(doubled)
-    expected = other.network.eval()(IMAGES_BCHW)
+    expected = other.network.train()(IMAGES_BCHW)
     assert not torch.equal(classifier.network.eval()(IMAGES_BCHW), expected)
     if way == "restore":
         classifier.restore(doubled)
