@@ -20,7 +20,7 @@ TIERS = (
     {"zoo", "runs", "statistics"},
     {"model", "data"},
     {"train", "evaluate"},
-    {"audit"},
+    {"audit", "doctor"},
     {"compare"},
     {"conformance", "report"},
     {"cli"},

@@ -36,10 +36,11 @@ WORDS = {
     "plugins": "--format --strict",
     "plugins check": "NAMES... --format --memory --seconds",
     "plugins new": "NAME --format --licence --path",
-}
+    "doctor": "--format --no-network",
     "recipe": "",
     "recipe show": "RUN --format --recipe --runs --set",
     "completion": "SHELL --format",
+}
 """Every command with its arguments, in capitals, and its options."""
 
 FORMS = {"report": ("html", "markdown", "csv", "latex", "json", "card")}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from xzoo.compare.saved import load as load
     from xzoo.compare.timings import Benchmark as Benchmark
     from xzoo.data.source import arrays as arrays
+    from xzoo.doctor.examination import doctor as doctor
     from xzoo.errors import UsageError as UsageError
     from xzoo.errors import WeightsError as WeightsError
     from xzoo.errors import XzooError as XzooError
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_ROOMS = ("audit", "compare", "report")
+_ROOMS = ("audit", "compare", "doctor", "report")
 """Rooms that bear the name of their main call and answer it."""
 
 _HOMES = {

@@ -154,10 +154,10 @@ def _is_family(registry: Registry, name: str) -> bool:
 def _strategies(context: click.Context, incomplete: str) -> Iterable[str]:
     """Yield strategies, those with a number up to it, behind what a comma ends."""
     del context
-    from xzoo.zoo.strategies import WORDS as known
+    from xzoo.zoo import strategies
 
     begun, comma, _ = incomplete.rpartition(",")
-    return [f"{begun}{comma}{word.rstrip('ND')}" for word in known]
+    return [f"{begun}{comma}{word.rstrip('ND')}" for word in strategies.WORDS]
 
 
 def _settings(context: click.Context, incomplete: str) -> Iterable[str]:

@@ -30,9 +30,10 @@ COMMANDS = {
     "runs": "Show runs, and what differs between two.",
     "weights": "Fetch, find and verify published weights.",
     "plugins": "Show how the installed plugins fare, check some, or begin one of your own.",
-}
+    "doctor": "Look at device, libraries, caches, network and plugins, and say what each problem needs.",
     "recipe": "Show the values that training goes by, what they mean, and who gave them.",
     "completion": "Print the script by which a shell completes xzoo's words.",
+}
 """Every command, in the order of its help; each is `command` in the module of its name."""
 
 NO_PLUGIN, NO_PLUGINS = "--no-plugin", "XZOO_NO_PLUGINS"
