@@ -15,7 +15,7 @@ TRAINING = (
 )
 WORDS = {
     "xzoo": "--debug --no-plugin --version",
-    "list": "PATTERN --format --licence --max-params --min-top1",
+    "list": "PATTERN --format --licence --max-params --min-top1 --plot -o/--output",
     "info": "NAMES... --format",
     "compare": (
         f"NAMES... {TRAINING} --accuracies --disagreements --freeze --guessing --margin --predictions --seeds --train-size --vary"
@@ -24,8 +24,9 @@ WORDS = {
     "audit": "DATA --backbone --device --fail-on --format --group --split --split-seed",
     "explain": "RUN --contender --data --device --format --group --redraws --retrain --runs",
     "bench": "NAMES... --batch --device --engine --format --freeze --from --precision --seconds --size",
-    "predict": "RUN PATHS... --contender --device --format --runs --seed",
-    "report": "NAMES... --audit --format --runs -o/--output",
+    "predict": "RUN PATHS... --abstain --contender --device --explain --format --runs --seed",
+    "export": "RUN --contender --data --format --runs --seed --to -o/--output",
+    "report": "NAMES... --audit --data --format --runs -o/--output",
     "runs": "--format --runs",
     "runs show": "RUN --format --runs",
     "runs diff": "A B --format --runs",

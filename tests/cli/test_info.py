@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
@@ -61,7 +62,7 @@ def test_json_gives_every_field(command: Run, one_object: Read) -> None:
             "gmacs": 0.0,
             "size": [2, 2],
             "channels": 1,
-            "stages": [{"name": "body", "params": 15}],
+            "stages": [{"name": "body", "params": 15, "gmacs": 0.0, "output": [3]}],
             "weights": [
                 {
                     "name": "V1",
@@ -77,6 +78,17 @@ def test_json_gives_every_field(command: Run, one_object: Read) -> None:
             "freeze": "frozen",
             "head": "3",
             "origin": "tiny 2.0",
+            "gmacs_head": 0.0,
+            "features": [3],
+            "learning": [
+                {"freeze": "frozen", "first": 20, "most": 20, "since": {}, "rate": {}},
+                {"freeze": "last:1", "first": 35, "most": 35, "since": {"body": 1}, "rate": {"body": 1.0}},
+                {"freeze": "last:2", "first": 35, "most": 35, "since": {"body": 1}, "rate": {"body": 1.0}},
+                {"freeze": "gradual:1", "first": 20, "most": 35, "since": {"body": 2}, "rate": {"body": 1.0}},
+                {"freeze": "lp-ft", "first": 20, "most": 35, "since": {"body": 6}, "rate": {"body": 1.0}},
+                {"freeze": "layerwise:0.75", "first": 35, "most": 35, "since": {"body": 1}, "rate": {"body": 0.75}},
+                {"freeze": "finetune", "first": 35, "most": 35, "since": {"body": 1}, "rate": {"body": 1.0}},
+            ],
         }
     ]
 
@@ -89,13 +101,25 @@ def test_weights_on_this_disk_are_said_to_be_here(command: Run, one_object: Read
 
 
 def test_text_shows_stages_and_where_the_head_begins(command: Run) -> None:
+    code, out, _ = command("info", "tiny")
+    assert code == 0
+    assert "  35 parameters\n" in out
+    assert "  body  3              15 ████████████     0.000" in out
+    assert re.search(r"^  -- the head begins at 3, takes 3 features\n  head +20 █", out, re.MULTILINE)
+    assert "  @V1  not on this disk" in out
+    assert re.search(r"^  body +· +● +● +from 2 +from 6 +x 0.75 +●$", out, re.MULTILINE)
+
+
+def test_two_stand_side_by_side_with_all_that_is_known_of_their_weights(command: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     code, out, _ = command("info", "tiny", "tiny:twin")
     assert code == 0
-    assert "35 parameters" in out
-    assert "body             15   42.9%" in out
-    assert "begins at 3, is replaced" in out
-    assert "@V1  not on this disk" in out
+    assert re.search(r"^parameters +35 +35$", out, re.MULTILINE)
+    assert re.search(r"^tiny +tiny:twin$", out, re.MULTILINE)
+    assert out.count("-- the head begins at 3, takes 3") == 2
+    assert "weights of tiny:\n@V1  not on this disk" in out
     assert "no published weights: it starts from scratch" in out
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_a_file_of_ones_own_is_described_and_named_when_it_cannot_be_built(

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -64,7 +66,15 @@ def test_a_familys_name_lists_its_members_with_figures(command: Run, one_object:
     [row] = rows(command, one_object, "resnet18")
     assert (row["params"], row["size"], row["channels"]) == (11_689_512, [224, 224], 3)
     assert row["weights"] == [
-        {"name": "IMAGENET1K_V1", "licence": "BSD-3-Clause", "trained_on": "ImageNet-1k", "top1": 69.758, "top5": 89.078}
+        {
+            "name": "IMAGENET1K_V1",
+            "licence": "BSD-3-Clause",
+            "trained_on": "ImageNet-1k",
+            "top1": 69.758,
+            "top5": 89.078,
+            "size": [224, 224],
+            "source": "https://download.pytorch.org/models/resnet18-f37072fd.pth",
+        }
     ]
 
 
@@ -124,3 +134,44 @@ def test_all_names_fit_a_screen_and_families_are_counted(command: Run) -> None:
     assert len(out.splitlines()) < 60
     assert re.search(r"^  timm/  [\d,]+ networks: xzoo list timm$", out, re.MULTILINE)
     assert "twin is offered more than once: ask for DISTRIBUTION:twin" in out
+
+
+def test_the_picture_is_of_all_that_are_listed_and_says_who_has_no_place_in_it(
+    command: Run, one_object: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    code, out, _ = command("list", "--plot")
+    assert code == 0
+    assert "GMACs (log scale)" in out
+    assert max(map(len, out.splitlines())) <= 100
+    assert re.search(r"^Left out, without a published accuracy: .*mlp", out, re.MULTILINE)
+    plot = one_object(command("list", "--plot", "--format", "json")[1])["plot"]
+    names = {spot["name"] for spot in plot["spots"]}
+    assert {"resnet18", "vit_b_16-384"} <= names
+    assert not any("/" in name for name in names)
+    assert set(plot["front"]) <= names
+    assert all(spot["source"] for spot in plot["spots"])
+
+
+def test_a_pattern_and_a_filter_choose_what_is_drawn(command: Run, one_object: Read) -> None:
+    plot = one_object(command("list", "timm/resnet18*", "--plot", "--format", "json")[1])["plot"]
+    assert "timm/resnet18" in {spot["name"] for spot in plot["spots"]}
+    plot = one_object(command("list", "--max-params", "1.5M", "--plot", "--format", "json")[1])["plot"]
+    assert all(spot["params"] <= 1.5e6 for spot in plot["spots"])
+    assert any(spot["name"].startswith("timm/") for spot in plot["spots"])
+    code, out, _ = command("list", "mlp", "--plot")
+    assert (code, "no backbone here has" in out, "mlp" in out) == (0, True, True)
+
+
+def test_the_picture_goes_to_a_file_that_is_one_whole_svg(command: Run, tmp_path: Path) -> None:
+    goal = tmp_path / "zoo.svg"
+    assert command("list", "resnet*", "--plot", "-o", str(goal))[:2] == (0, f"{goal}\n")
+    assert ElementTree.parse(goal).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"), [(["--plot", "-o", "zoo.png"], "does not end in .svg"), (["-o", "zoo.svg"], "add --plot")]
+)
+def test_a_file_that_cannot_be_written_or_is_not_asked_for_is_refused(command: Run, words: list[str], says: str) -> None:
+    code, _, err = command("list", *words)
+    assert (code, says in " ".join(err.split())) == (2, True)

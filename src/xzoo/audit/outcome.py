@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from xzoo.audit.shift import Control, LabelShift, Separation, Shift, Trait
 from xzoo.data.items import SPLITS
 from xzoo.data.pack import Pack
 from xzoo.data.split import Split, first_line
+from xzoo.runs import showing
 from xzoo.runs.result import Finding, Measure
 
 SCHEMA = "xzoo.audit/1"
@@ -95,6 +96,13 @@ class Audit:
     findings: Sequence[Finding]
     not_examined: Sequence[str]
     environment: Mapping[str, str]
+
+    def to_frame(self) -> Any:
+        """Return a pandas frame, a row per finding. Raises UnavailableError where pandas is not installed."""
+        return showing.frame([asdict(one) for one in self.findings])
+
+    def _repr_html_(self) -> str:
+        return showing.as_html(self)
 
 
 def copy_row(pair: Pair, pack: Pack, split_of: Mapping[int, str]) -> CopyRow:

@@ -105,7 +105,7 @@ def carry_out(
 
     chosen = choose(device, plan.cells[0].recipe["precision"])
     folder = api.run_folder(plan, Path(runs))
-    follow(api.carry_out(plan, Path(runs), chosen), plan, dataset(plan)["first_line"], str(folder.path))
+    follow(api.carry_out(plan, Path(runs), chosen), plan, dataset(plan)["first_line"], str(folder.path), chosen.kind)
     outcome = api.outcome_of(plan, Path(runs), chosen)
     _refuse_where_all_failed(outcome)
     return outcome

@@ -1,4 +1,4 @@
-"""Progress on stderr: a live line where it is a terminal, plain lines where it is not."""
+"""Progress on stderr: a live view where it is a terminal, plain lines where it is not."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn
 
 from xzoo.compare.experiment import CellEnded, CellStarted, EpochEnded, Event
+from xzoo.data.items import printable
 
 if TYPE_CHECKING:
     from xzoo.compare.plan import Plan
 
 
-def follow(events: Iterator[Event], plan: Plan, first_line: str, folder: str) -> None:
-    """Use up the events and show them; the first line says which images train, validate and test."""
+def follow(events: Iterator[Event], plan: Plan, first_line: str, folder: str, device: str = "cpu") -> None:
+    """Use up the events and show them; the first line says which images train, validate and test.
+
+    The view needs a terminal that can move its cursor and show its letters; NO_COLOR takes its colours alone.
+    """
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     console.print(first_line)
     console.print(f"{len(plan.cells)} cell{'s' * (len(plan.cells) > 1)}, kept in {folder}")
-    if console.is_terminal:
-        _live(events, plan, console)
+    if console.is_interactive and console.encoding.startswith("utf"):
+        _live(events, plan, console, device)
         return
     for event in events:
-        print(line_of(event), file=sys.stderr, flush=True)
+        print(_flat(line_of(event)), file=sys.stderr, flush=True)
 
 
 def line_of(event: Event) -> str:
@@ -56,26 +58,18 @@ def ended_line(event: CellEnded) -> str:
     return f"{name}: {accuracies}{' (kept from before)' if event.was_kept else ''}"
 
 
-def _live(events: Iterator[Event], plan: Plan, console: Console) -> None:
-    began, total = time.monotonic(), sum(cell.recipe["epochs"] for cell in plan.cells)
-    worked = 0
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[note]}"))
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("preparing", total=total, note="")
+def _live(events: Iterator[Event], plan: Plan, console: Console, device: str) -> None:
+    from xzoo.cli.board import Board
+    from xzoo.cli.live import Steady, View, memory_of
+
+    board = Board(plan.cells, time.monotonic())
+    with Steady(View(board, memory_of(device)), console) as live:
         for event in events:
-            if isinstance(event, CellStarted):
-                progress.update(task, description=escape(line_of(event)))
-            elif isinstance(event, EpochEnded):
-                worked += 1
-                left = (time.monotonic() - began) / worked * (total - progress.tasks[0].completed - 1)
-                note = f"epoch {event.record.epoch + 1}  loss {event.record.train_loss:.3f}  {_clock(left)} left"
-                progress.update(task, advance=1, note=note)
-            else:
-                console.print(ended_line(event))
-                if event.was_kept:
-                    total -= next(cell.recipe["epochs"] for cell in plan.cells if cell.id == event.result.id)
-                    progress.update(task, total=total)
+            board.heed(event, time.monotonic())
+            if isinstance(event, CellEnded):
+                live.say(_flat(ended_line(event)))
 
 
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+def _flat(line: str) -> str:
+    """Return a line without breaks and with control characters written out: names and errors come from strangers."""
+    return printable(" ".join(line.splitlines()))

@@ -9,6 +9,7 @@ from typing import Any
 from xzoo.compare.cause import Cause
 from xzoo.compare.drop import Drop
 from xzoo.compare.pooling import Pooled
+from xzoo.runs import showing
 
 SCHEMA = "xzoo.explain/1"
 
@@ -41,3 +42,23 @@ class Explanation:
     run: str
     dataset: Mapping[str, Any]
     contenders: tuple[Autopsy, ...]
+
+    def to_frame(self) -> Any:
+        """Return a pandas frame, a row per contender and cause. Raises UnavailableError where pandas is not installed.
+
+        `points` is what the cause adds to the drop of accuracy, None where that cannot be told.
+        """
+        rows = [
+            {
+                "contender": one.contender,
+                "cause": cause.name,
+                "verdict": cause.verdict,
+                "points": None if cause.effect is None else 100 * cause.effect.value,
+            }
+            for one in self.contenders
+            for cause in one.causes
+        ]
+        return showing.frame(rows)
+
+    def _repr_html_(self) -> str:
+        return showing.as_html(self)

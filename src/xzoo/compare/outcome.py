@@ -11,7 +11,7 @@ from typing import Any
 from xzoo.compare import advice, findings, standings, verdict
 from xzoo.compare.plan import Plan
 from xzoo.data import split as splits
-from xzoo.errors import UnavailableError
+from xzoo.runs import showing
 from xzoo.runs.result import BackboneFacts, CellResult, Comparison, Contender, Finding, Recommendation
 from xzoo.runs.store import RunFolder
 
@@ -54,21 +54,30 @@ class Outcome:
 
     def to_frame(self) -> Any:
         """Return a pandas frame, a row per contender. Raises UnavailableError where pandas is not installed."""
-        try:
-            import pandas as pd  # type: ignore[import-untyped, unused-ignore]
-        except ImportError:
-            raise UnavailableError("to_frame needs pandas, which is not installed", "pip install pandas") from None
+        names = ("id", "backbone", "weights", "freeze", "split", "rank", "pareto", "gmacs", "params", "seconds")
         rows = [
             {
-                **{
-                    name: getattr(row, name)
-                    for name in ("id", "backbone", "weights", "freeze", "split", "rank", "pareto", "gmacs", "params", "seconds")
-                },
+                **{name: getattr(row, name) for name in names},
                 **{f"{split}_accuracy": standings.accuracy(row, split) for split in ("train", "val", "test")},
             }
             for row in self.contenders
         ]
-        return pd.DataFrame(rows).set_index("id")
+        return showing.frame(rows, "id")
+
+    def plot_accuracy(self, ax: Any = None, *, split: str = "val") -> Any:
+        """Return matplotlib axes with each contender's accuracy on train, val or test and its interval, the best at the top."""
+        return showing.drawn("accuracy", self, ax, split=split)
+
+    def plot_curves(self, ax: Any = None, *, line: str = "val_accuracy") -> Any:
+        """Return matplotlib axes with learning curves; `line` is train_loss, val_loss, train_accuracy or val_accuracy."""
+        return showing.drawn("curves", self, ax, line=line)
+
+    def plot_cost(self, ax: Any = None, *, cost: str = "gmacs", split: str = "val") -> Any:
+        """Return matplotlib axes with accuracy against a cost: gmacs, latency_ms, seconds or params."""
+        return showing.drawn("cost", self, ax, cost=cost, split=split)
+
+    def _repr_html_(self) -> str:
+        return showing.as_html(self)
 
 
 def conclude(plan: Plan, folder: RunFolder, environment: Mapping[str, Any]) -> Outcome:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xzoo.runs import showing
 from xzoo.runs.result import Measure
 from xzoo.train.recipe import Recipe
 from xzoo.zoo.spec import Choice
@@ -107,6 +108,22 @@ class Benchmark:
         rows: list[InferenceRow | TrainingRow] = [*self.rows, *self.training]
         done = {row.backbone for row in rows if row.error is None}
         return tuple(dict.fromkeys(row.backbone for row in rows if row.backbone not in done))
+
+    def to_frame(self) -> Any:
+        """Return a pandas frame, a row per backbone, engine, precision and batch. Raises UnavailableError without pandas."""
+        names = ("rank", "backbone", "engine", "precision", "batch", "cold_seconds", "peak_memory_mb", "weights_mb")
+        figures = ("p50_ms", "p90_ms", "p99_ms", "images_per_second")
+        rows = [
+            {
+                **{name: getattr(row, name) for name in names},
+                **{name: found.value if (found := getattr(row, name)) is not None else None for name in figures},
+            }
+            for row in self.rows
+        ]
+        return showing.frame(rows)
+
+    def _repr_html_(self) -> str:
+        return showing.as_html(self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from xzoo.model.modes import evaluating
+
+Watch = Callable[[Callable[[], float]], AbstractContextManager[None]]
+"""What is entered while a pass is counted; it is given a function that returns the floating-point operations so far."""
 
 
 def count_params(module: nn.Module, exclude: Sequence[str] = ()) -> int:
@@ -24,20 +28,21 @@ def count_params(module: nn.Module, exclude: Sequence[str] = ()) -> int:
     return sum(parameter.numel() for name, parameter in module.named_parameters() if not f"{name}.".startswith(prefixes))
 
 
-def gmacs(module: nn.Module, size: tuple[int, int], num_channels: int) -> float:
+def gmacs(module: nn.Module, size: tuple[int, int], num_channels: int, watch: Watch = nullcontext) -> float:
     """Count the multiply-accumulates, in 10^9, of one image of `size` (height, width) in eval mode.
 
     Convolutions and matrix products are counted, attention among them; biases, norms and activations are not. That is how
     torchvision and the papers count. The module is not changed, and computes nothing where it can run on torch's meta device.
+    `watch` follows the count; it is entered anew where the pass has to be made a second time, with values.
     """
     with evaluating(module):
         try:
-            return _count(_on_meta(module), torch.empty(1, num_channels, *size, device="meta"))
+            return _count(_on_meta(module), torch.empty(1, num_channels, *size, device="meta"), watch)
         except (NotImplementedError, RuntimeError):  # a forward that looks at values cannot run without them
-            return _count(module, torch.zeros(1, num_channels, *size, device=_device(module)))
+            return _count(module, torch.zeros(1, num_channels, *size, device=_device(module)), watch)
 
 
-def _count(forward: Callable[[Tensor], object], images_BCHW: Tensor) -> float:
+def _count(forward: Callable[[Tensor], object], images_BCHW: Tensor, watch: Watch) -> float:
     # Attention takes its plain path: nothing inside nn.MultiheadAttention's fast path is counted, and older torch counts
     # nothing in fused kernels on the CPU (pytorch #195460) nor under inference_mode (#126268); 2.15 does.
     fused = torch.backends.mha.get_fastpath_enabled()
@@ -48,6 +53,7 @@ def _count(forward: Callable[[Tensor], object], images_BCHW: Tensor) -> float:
             torch.no_grad(),
             sdpa_kernel(SDPBackend.MATH),
             FlopCounterMode(display=False) as counter,
+            watch(lambda: float(counter.get_total_flops())),
         ):
             forward(images_BCHW)
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -13,16 +13,21 @@ from xzoo.errors import PluginError, XzooError
 from xzoo.model.cost import count_params, gmacs
 from xzoo.model.fetch import published_path
 from xzoo.model.ownership import HEAD, own_tensors
+from xzoo.model.parts import Parts
+from xzoo.runs import showing
+from xzoo.zoo.learning import Learning, learning
 from xzoo.zoo.spec import Backbone, Choice, Preprocess, Weights
 from xzoo.zoo.wording import shown, told
 
 
 @dataclass(frozen=True)
 class StageFacts:
-    """A stage and the number of its parameters."""
+    """A stage: its parameters, its multiply-accumulates (10^9) for one image, and the shape, without the batch, of its output."""
 
     name: str
     params: int
+    gmacs: float = 0.0
+    output: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,11 @@ class WeightsFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """A backbone as its published head leaves it. `params` are those deployed, `gmacs` at `size` (height, width)."""
+    """A backbone as its published head leaves it. `params` are those deployed, `gmacs` at `size` (height, width).
+
+    Stages' and the head's `gmacs` sum to the whole. `features` is the shape of what the head takes, `learning` what each freeze
+    strategy would let learn.
+    """
 
     name: str
     summary: str
@@ -57,6 +66,12 @@ class Facts:
     freeze: str
     head: str
     origin: str
+    gmacs_head: float = 0.0
+    features: tuple[int, ...] = ()
+    learning: tuple[Learning, ...] = ()
+
+    def _repr_html_(self) -> str:
+        return showing.as_html(self)
 
 
 def info(backbone: str | Backbone | Choice) -> Facts:
@@ -74,7 +89,11 @@ def describe(choice: Choice) -> Facts:
     """
     backbone, preprocess = choice.backbone, choice.preprocess
     module = skeleton(backbone)
-    held = _params_by_owner(module, backbone)
+    stages = backbone.stages(module) if callable(backbone.stages) else backbone.stages
+    owners = own_tensors(module, backbone, stages, backbone.auxiliary)
+    held = _params_by_owner(module, owners, stages)
+    parts = Parts(module, tuple(stages), owners)
+    total = _cost(module, backbone, preprocess, parts)
     return Facts(
         name=choice.name or backbone.name,
         summary=backbone.summary,
@@ -82,22 +101,25 @@ def describe(choice: Choice) -> Facts:
         params=count_params(module, [auxiliary.path for auxiliary in backbone.auxiliary]),
         params_with_auxiliary=count_params(module),
         params_head=held[HEAD],
-        gmacs=_cost(module, backbone, preprocess),
+        gmacs=total,
         size=preprocess.shape,
         channels=preprocess.num_channels,
-        stages=tuple(StageFacts(stage, params) for stage, params in held.items() if stage != HEAD),
+        stages=tuple(StageFacts(one, held[one], round(parts.gmacs[one], 6), parts.output.get(one, ())) for one in stages),
         weights=tuple(_weights(weights) for weights in backbone.weights),
         freeze=choice.freeze,
         head=backbone.head.path,
         origin=choice.origin,
+        gmacs_head=round(parts.gmacs[HEAD], 6),
+        features=parts.features,
+        learning=learning({stage: held[stage] for stage in stages}, held[HEAD]),
     )
 
 
-def _cost(module: nn.Module, backbone: Backbone, preprocess: Preprocess) -> float:
+def _cost(module: nn.Module, backbone: Backbone, preprocess: Preprocess, parts: Parts) -> float:
     """Return 10^9 multiply-accumulates of one image. Raises PluginError where the network does not take it."""
     height, width = preprocess.shape
     try:
-        return round(gmacs(module, (height, width), preprocess.num_channels), 6)
+        return round(gmacs(module, (height, width), preprocess.num_channels, parts.watch), 6)
     except Exception as error:  # a stranger's forward raises whatever it meets
         raise PluginError(
             f"{backbone.name} does not take one image of {preprocess.num_channels}x{height}x{width}: {told(error)}",
@@ -129,10 +151,8 @@ def built(backbone: Backbone) -> nn.Module:
     return network
 
 
-def _params_by_owner(module: nn.Module, backbone: Backbone) -> Mapping[str, int]:
+def _params_by_owner(module: nn.Module, owners: Mapping[str, str], stages: Iterable[str]) -> Mapping[str, int]:
     """Count the parameters of each stage, in order, and of the head."""
-    stages = backbone.stages(module) if callable(backbone.stages) else backbone.stages
-    owners = own_tensors(module, backbone, stages, backbone.auxiliary)
     held = dict.fromkeys([*stages, HEAD], 0)
     for name, parameter in module.named_parameters():
         if owners[name] in held:

@@ -20,6 +20,18 @@ class _Room(ModuleType):
 
         return report(*args, **kwargs)
 
+    def as_html(self, value: object) -> str:
+        """Return a result as a notebook shows it."""
+        from xzoo.report.notebook import as_html
+
+        return as_html(value)
+
+    def drawn(self, kind: str, value: Any, ax: Any, **wishes: Any) -> Any:
+        """Return matplotlib axes with a result drawn on them."""
+        from xzoo.report.axes import drawn
+
+        return drawn(kind, value, ax, **wishes)
+
     @property
     def __signature__(self) -> inspect.Signature:
         from xzoo.report.writing import report

@@ -11,7 +11,7 @@ from xzoo.errors import PluginError
 from xzoo.zoo import plugin
 from xzoo.zoo.offers import Offer
 from xzoo.zoo.registry import Registry
-from xzoo.zoo.spec import Backbone, Family
+from xzoo.zoo.spec import Backbone, Family, Weights
 from xzoo.zoo.wording import plain
 
 OWN = "xzoo"
@@ -29,13 +29,15 @@ class NameRow:
 
 @dataclass(frozen=True)
 class WeightsRow:
-    """Published weights; `top1` and `top5` are the publisher's percentages."""
+    """Published weights at `source`; `top1` and `top5` are the publisher's percentages at `size` (height, width)."""
 
     name: str
     licence: str
     trained_on: str
     top1: float | None
     top5: float | None
+    size: tuple[int, int] = (0, 0)
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,14 +102,14 @@ def looks_inside(registry: Registry, pattern: str, wanted: Wanted) -> bool:
     return bool(wanted) or "/" in pattern or len(registry.family_offers(pattern)) == 1
 
 
-def look(registry: Registry, pattern: str, wanted: Wanted = Wanted()) -> Listing:
+def look(registry: Registry, pattern: str, wanted: Wanted = Wanted(), *, asks_all: bool = False) -> Listing:
     """Return the backbones that match and will do, families' members among them, those of the best top-1 first under a filter.
 
     Plugins are imported: that of the name before the slash, or of the whole pattern. Where a filter asks nobody by name, those of
-    other distributions are asked in processes of their own. One that fails is a note.
+    other distributions are asked in processes of their own; so it is with `asks_all`. One that fails is a note.
     """
     by_name = registry.family_offers(pattern.partition("/")[0])
-    offers = by_name or (registry.offers if wanted else ())
+    offers = by_name or (registry.offers if wanted or asks_all else ())
     here = [offer for offer in offers if by_name or offer.distribution == OWN]
     answers = [*(_answer(registry, offer, pattern) for offer in here), *_from_strangers(registry, offers, here, pattern)]
     rows = [kept for answer in answers for row in answer.rows if (kept := wanted.of(row)) is not None]
@@ -225,8 +227,13 @@ def _row(offer: Offer, backbone: Backbone) -> Row:
         gmacs=backbone.gmacs,
         size=preprocess.shape,
         channels=preprocess.num_channels,
-        weights=tuple(WeightsRow(one.name, one.licence, one.trained_on, one.top1, one.top5) for one in backbone.weights),
+        weights=tuple(_weights_row(one) for one in backbone.weights),
     )
+
+
+def _weights_row(one: Weights) -> WeightsRow:
+    source = one.url or (f"hf://{one.hf}" if one.hf else "")
+    return WeightsRow(one.name, one.licence, one.trained_on, one.top1, one.top5, one.preprocess.shape, source)
 
 
 def _matches(name: str, pattern: str) -> bool:
