@@ -39,6 +39,10 @@ WRITES = {
 WRITE_ELSEWHERE = {
     ("xzoo.data.cache", "os.utime"): "marks an entry as used; no byte of it changes",
     ("xzoo.runs.store", "save"): "safetensors' save gives bytes, which durable writes",
+    ("xzoo.evaluate.formats", "save"): "safetensors' save gives bytes, which durable's folder takes",
+    ("xzoo.evaluate.formats", ".save"): "torch.export encodes into memory; the bytes go into durable's folder",
+    ("xzoo.compare.overlays", ".save"): "Pillow encodes into memory; the bytes go into durable's folder",
+    ("xzoo.report.album", "drawn.save"): "Pillow encodes into memory; the bytes become a part of the page",
     ("xzoo.compare.pictures", "drawn.save"): "Pillow encodes into memory; durable writes the bytes",
     ("xzoo.cli.ending", "os.open"): "the null device takes what a closed pipe cannot",
 }

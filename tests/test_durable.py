@@ -227,3 +227,24 @@ def test_a_folder_that_never_makes_way_is_told(tmp_path: Path, monkeypatch: pyte
         durable.new_folder(tmp_path / "entry") as temporary,
     ):
         (temporary / "new").write_bytes(b"")
+
+
+def test_only_what_stands_as_it_was_written_may_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "made"
+    assert durable.may_replace(folder)
+    with durable.new_folder(folder) as made:
+        (made / "a.bin").write_bytes(b"a")
+    assert durable.may_replace(folder)
+    (folder / "b").mkdir()
+    assert durable.may_replace(folder), "an empty folder in it is nobody's work"
+    (folder / "b" / "mine.txt").write_text("mine")
+    assert not durable.may_replace(folder)
+    (folder / "b" / "mine.txt").unlink()
+    (folder / "a.bin").write_bytes(b"edited")
+    assert not durable.may_replace(folder)
+    assert not durable.may_replace(folder / "a.bin")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    assert [durable.may_replace(tmp_path / name) for name in ("empty", "link")] == [True, False]
+    monkeypatch.chdir(tmp_path / "empty")
+    assert not durable.may_replace(Path())

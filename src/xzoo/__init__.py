@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from xzoo.compare.benchmark import bench as bench
     from xzoo.compare.cam import cam as cam
     from xzoo.compare.explanation import Explanation as Explanation
+    from xzoo.compare.exporting import export as export
     from xzoo.compare.inference import predict as predict
     from xzoo.compare.marginals import compare_accuracies as compare_accuracies
     from xzoo.compare.outcome import Outcome as Outcome
@@ -79,6 +80,7 @@ _HOMES = {
     "compare_accuracies": "xzoo.compare.marginals",
     "compare_predictions": "xzoo.compare.predictions",
     "explain": "xzoo.compare.autopsy",
+    "export": "xzoo.compare.exporting",
     "hookimpl": "xzoo.zoo.hookspecs",
     "hub_file": "xzoo.model.hub",
     "info": "xzoo.model.facts",

@@ -95,6 +95,21 @@ def new_folder(folder: Path, stays: Callable[[], bool] = lambda: False) -> Itera
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def may_replace(folder: Path) -> bool:
+    """Whether a new folder may stand there: nothing does, or an empty folder, or one of `new_folder` as it was written.
+
+    The folder that the process is in, and those around it, must stay.
+    """
+    if not folder.exists() and not folder.is_symlink():
+        return True
+    if folder.is_symlink() or not folder.is_dir() or Path.cwd().is_relative_to(folder.resolve()):
+        return False
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()}
+    if not found:
+        return True
+    return is_whole(folder) and found == {*json.loads((folder / MANIFEST).read_bytes()), MANIFEST}
+
+
 @contextlib.contextmanager
 def temporary_folder(prefix: str) -> Iterator[Path]:
     """Yield an empty folder among the system's temporary ones, which is removed with all it holds when the block ends."""

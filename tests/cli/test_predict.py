@@ -71,7 +71,8 @@ def test_json_says_whose_prediction_it_is(answer: Callable[..., Answer], one_obj
         ["bright", "dark"],
     )
     assert len(found["images"]) == 16
-    assert found["images"][0].keys() == {"path", "label", "probabilities"}
+    assert found["images"][0].keys() == {"path", "label", "probabilities", "abstained", "map"}
+    assert (found["abstain_below"], found["num_abstained"], found["explained"]) == (None, 0, None)
     assert found["images"][0]["probabilities"].keys() == {"bright", "dark"}
 
 
@@ -90,6 +91,9 @@ def test_a_file_named_twice_is_predicted_once(answer: Callable[..., Answer]) -> 
         (("last", "net.py"), "net.py (it is none of PNG"),
         (("", "data/test"), "RUN is empty"),
         (("last", "data/test", "--runs", "elsewhere"), "there is no run 'last' in elsewhere"),
+        (("last", "data/test", "--abstain", "0.5"), "a threshold of 0.5 lets no image abstain"),
+        (("last", "data/test", "--abstain", "nan"), "a threshold of nan lets no image abstain"),
+        (("last", "data/test", "--explain", "data/test"), "data/test holds other things than maps"),
     ],
 )
 def test_what_cannot_be_done_ends_with_2_and_names_it(answer: Callable[..., Answer], words: tuple[str, ...], said: str) -> None:
@@ -113,3 +117,61 @@ def test_a_folder_without_images_is_named(answer: Callable[..., Answer], tmp_pat
     code, _, err = answer("predict", "last", str(tmp_path))
     assert code == 2
     assert f"{tmp_path} holds no images" in err
+
+
+def test_an_image_abstains_exactly_where_no_probability_reaches_the_threshold(
+    answer: Callable[..., Answer], one_object: Callable[[str], dict[str, Any]]
+) -> None:
+    _, out, _ = answer("predict", "last", "data/test", "--format", "json")
+    greatest = [max(image["probabilities"].values()) for image in one_object(out)["images"]]
+    # The threshold is one of the probabilities: an image that reaches it is answered.
+    threshold = sorted(greatest)[5]
+    code, out, _ = answer("predict", "last", "data/test", "--abstain", repr(threshold), "--format", "json")
+    found = one_object(out)
+    assert (code, found["num_abstained"], found["abstain_below"]) == (0, 5, threshold)
+    for image, share in zip(found["images"], greatest, strict=True):
+        assert (image["abstained"], image["label"] == "") == (share < threshold, share < threshold)
+    _, out, err = answer("predict", "last", "data/test", "--abstain", repr(threshold))
+    head, *rows = csv.reader(io.StringIO(out))
+    assert head == ["path", "label", "abstained", "bright", "dark"]
+    assert [row[2] for row in rows] == ["yes" if share < threshold else "no" for share in greatest]
+    assert f"5 of 16 images have no class: no probability reaches {threshold:g}" in err
+
+
+def test_each_image_is_drawn_under_the_map_of_its_answer(answer: Callable[..., Answer], tmp_path: Path) -> None:
+    goal = tmp_path / "maps"
+    code, out, err = answer("predict", "last", "data/test/dark", "data/test/bright/3.png", "--explain", str(goal))
+    head, *rows = csv.reader(io.StringIO(out))
+    assert code == 0, err
+    assert head == ["path", "label", "map", "bright", "dark"]
+    assert [Path(row[2]).name for row in rows] == [f"{place + 1:05d}-{place}.png" for place in range(8)] + ["00009-3.png"]
+    for row in rows:
+        with Image.open(row[2]) as drawn:
+            assert (drawn.size, drawn.mode) == ((8, 8), "RGB")
+            assert drawn.info["Description"].startswith(f"{row[0]}: {row[1]}, probability 0.")
+    # What was drawn before may be drawn anew; what others put beside it may not be taken away.
+    assert answer("predict", "last", "data/test/dark", "--explain", str(goal))[0] == 0
+    assert len(list(goal.glob("*.png"))) == 8
+    (goal / "mine.txt").write_text("keep me")
+    assert answer("predict", "last", "data/test/dark", "--explain", str(goal))[0] == 2
+    assert (goal / "mine.txt").read_text() == "keep me"
+
+
+def test_no_picture_stays_of_images_that_cannot_be_read(answer: Callable[..., Answer], tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG cut off")
+    code, _, err = answer("predict", "last", "data/test", str(tmp_path / "bad.png"), "--explain", str(tmp_path / "maps"))
+    assert (code, "1 of 17 images cannot be read" in err) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.png"]
+
+
+def test_no_class_or_file_of_the_csv_is_a_formula() -> None:
+    from xzoo.compare.inference import Predicted, PredictedImage
+    from xzoo.report.listing import predicted_text
+
+    hostile = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "plain"]
+    images = [PredictedImage(f"{name}.png", name, dict.fromkeys(hostile, 1 / 7)) for name in hostile]
+    found = Predicted(run="run", contender="net", seed=0, classes=tuple(hostile), images=images)
+    head, *rows = csv.reader(io.StringIO(predicted_text(found)))
+    texts = [*head, *(row[place] for row in rows for place in (0, 1))]
+    assert [text for text in texts if text[0] in "=+-@\t\r"] == []
+    assert [row[1].lstrip("'") for row in rows] == ["=1+1", "+1", "-1", "@SUM(A1)", "\\t=1", "\\r=1", "plain"]

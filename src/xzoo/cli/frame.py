@@ -26,6 +26,7 @@ COMMANDS = {
     "explain": "Say why the test figures of a run differ from its validation figures.",
     "bench": "Time backbones on engines, from memory and from files, and steps of training.",
     "predict": "Predict images with a backbone that was trained.",
+    "export": "Export a backbone that was trained, to ONNX, OpenVINO, torch.export or safetensors.",
     "report": "Report runs as one HTML file that needs no network, or as tables.",
     "runs": "Show runs, and what differs between two.",
     "weights": "Fetch, find and verify published weights.",

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from xzoo.audit.given import Pictures, Reading, look_for_copies, read_splits
-from xzoo.compare import pooling, saved
+from xzoo.compare import origin, pooling, saved
 from xzoo.compare.advice import fit_of
 from xzoo.compare.cause import YES, Known
 from xzoo.compare.causes import causes
@@ -21,8 +21,7 @@ from xzoo.compare.explanation import Autopsy, Explanation
 from xzoo.compare.pooling import Pooled
 from xzoo.compare.saved import Saved
 from xzoo.data.items import SPLITS
-from xzoo.data.pack import Pack, make_pack
-from xzoo.data.source import open_source
+from xzoo.data.pack import Pack
 from xzoo.errors import UsageError
 from xzoo.runs import store
 from xzoo.runs.following import followed
@@ -46,7 +45,6 @@ class Asked:
     classes: tuple[str, ...]
     data: object
     group: str | None
-    pack: str
     redraws: int
     retrain: bool
     backbone: Backbone | None
@@ -114,20 +112,14 @@ def ask(  # noqa: PLR0913 - as `explain`
             raise UsageError(f"no cell of {name} in {folder.path} is finished", "give the run's command again, then explain it")
     done = {name: finished for name, finished in done.items() if finished}
     told = plan["data"]
-    source = data if data is not None else told.get("source") or None
-    if source is None:
-        raise UsageError(f"{folder.path} cannot find its data again", "say where it lies: --data PATH, in Python data=...")
-    if data is None and not _is_there(source):
-        raise UsageError(f"the data of {folder.path} is not in {source} any more", "say where it lies: --data PATH")
     asked = msgspec.convert(plan.get("backbones", {}), dict[str, Reference | None])
     return Asked(
         folder=folder,
         cells=done,
         references=asked,
         classes=tuple(told["classes"]),
-        data=source,
+        data=origin.place_of(folder, data),
         group=group if group is not None else told.get("group"),
-        pack=told["pack"],
         redraws=redraws,
         retrain=retrain,
         backbone=backbone,
@@ -138,12 +130,7 @@ def ask(  # noqa: PLR0913 - as `explain`
 def carry_out(asked: Asked) -> Generator[str, None, Explanation]:
     """Explain what is asked for, yielding lines that say what is being done, and return the answer."""
     yield "reading the images"
-    source = open_source(asked.data, group=asked.group)
-    pack = make_pack(source)
-    if pack.key != asked.pack:
-        raise UsageError(
-            f"{pack.name} is not the data of {asked.folder.path}", "name the data that the run was made with: --data PATH"
-        )
+    source, pack = origin.opened(asked.folder, asked.data, asked.group)
     yield "looking for copies"
     pictures = look_for_copies(pack, source.digests)
     read: dict[tuple[str, bytes], Reading] = {}
@@ -207,11 +194,6 @@ def _pooled(asked: Asked, cell: Cell, choice: Choice, pack: Pack, drop: Drop) ->
     found = pooling.told(results, drop.total.value, is_there, str(asked.folder.path / pooling.FOLDER))
     failed = [one.error["text"] for one in results if one.error]
     return found, "" if found else "; ".join(failed[:1])
-
-
-def _is_there(source: object) -> bool:
-    """Whether data that a plan names is still where it was; drawn data is everywhere."""
-    return not Path(str(source)).is_absolute() or Path(str(source)).exists()
 
 
 def _is_done(folder: RunFolder, cell: Cell) -> bool:

@@ -9,11 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from xzoo.data.items import printable
-from xzoo.report import words
+from xzoo.report import spreadsheets, words
 from xzoo.report.contents import Contents
 from xzoo.report.sections.leaderboard import Figure, Row
 
-_FORMULA = tuple("=+-@\t\r\n|%＝＋－＠")  # noqa: RUF001 - full-width signs too begin a formula in some spreadsheets
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~#!<>&$])")
 _BEGINNING = re.compile(r"^(\d*)([-+.)])")
 """What makes a list of the line that it begins."""
@@ -41,7 +40,7 @@ def as_csv(found: Sequence[Contents]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     measured = [f"{figure}_{part}" for figure in _FIGURES for part in _PARTS]
     writer.writerow(["run", "rank", "worst_rank", "contender", *_NAMES, *measured, *_COSTS])
-    writer.writerows([_cell(value) for value in row] for row in rows)
+    writer.writerows([spreadsheets.safe(value) for value in row] for row in rows)
     return text.getvalue()
 
 
@@ -104,14 +103,6 @@ def _record(run: str, row: Row) -> list[Any]:
 
 def _part(figure: Figure, part: str) -> Any:
     return None if figure is None else figure.get(part)
-
-
-def _cell(value: Any) -> Any:
-    """Return a value of CSV; text is shown in one line and never begins like a formula, also behind spaces."""
-    if not isinstance(value, str):
-        return "" if value is None else value
-    text = printable(value)
-    return f"'{text}" if text.lstrip(" \"'").startswith(_FORMULA) else text
 
 
 def _table(run: Contents) -> str:

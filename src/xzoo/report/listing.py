@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from xzoo.compare.difference import Difference, SplitChange
 from xzoo.compare.history import RunRow
-from xzoo.data.items import printable
+from xzoo.report import spreadsheets
 from xzoo.report.tables import table
 
 if TYPE_CHECKING:
@@ -43,13 +43,21 @@ def difference_text(difference: Difference) -> str:
 
 
 def predicted_text(predicted: Predicted) -> str:
-    """Return CSV: path, label, and the probability of each class, six digits behind the point."""
+    """Return CSV: path, label, and the probability of each class, six digits behind the point; no text of it is a formula.
+
+    Where images could abstain a column says which did, and where maps were drawn another names their files.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "label", *predicted.classes])
+    more = {"abstained": predicted.abstain_below is not None, "map": predicted.explained is not None}
+    columns = [name for name, is_shown in more.items() if is_shown]
+    writer.writerow([spreadsheets.safe(name) for name in ("path", "label", *columns, *predicted.classes)])
     for image in predicted.images:
+        told = {"abstained": "yes" if image.abstained else "no", "map": image.map}
         shares = [f"{image.probabilities[name]:.6f}" for name in predicted.classes]
-        writer.writerow([printable(image.path), image.label, *shares])
+        writer.writerow(
+            [spreadsheets.safe(value) for value in (image.path, image.label, *(told[name] for name in columns), *shares)]
+        )
     return text.getvalue().rstrip("\n")
 
 

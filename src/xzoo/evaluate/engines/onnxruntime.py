@@ -34,24 +34,30 @@ class OnnxRuntime:
 
         Raises UnavailableError for a module that cannot be exported.
         """
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = device.threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(_exported(fused(module), images_BCHW[:2]), options, ["CPUExecutionProvider"])
-        (name,) = (one.name for one in session.get_inputs())
-
-        def run(images_BCHW: Tensor) -> Tensor:
-            (found,) = session.run(None, {name: images_BCHW.detach().contiguous().numpy()})
-            return torch.from_numpy(found)
-
-        reason = ", because it has no bf16 on CPUs" if device.precision == "bf16" else ""
-        return Loaded(run, "fp32", f"ONNX Runtime {onnxruntime.__version__}, opset {_OPSET}, fp32{reason}")
+        return session(exported(fused(module), images_BCHW[:2]), device)
 
 
-def _exported(module: nn.Module, images_BCHW: Tensor) -> bytes:
+def session(model: bytes | str, device: Device) -> Loaded:
+    """Return what a file in ONNX computes, given as its bytes or its path, on as many threads as the device has."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = device.threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    ready = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
+    (name,) = (one.name for one in ready.get_inputs())
+
+    def run(images_BCHW: Tensor) -> Tensor:
+        (found,) = ready.run(None, {name: images_BCHW.detach().contiguous().numpy()})
+        return torch.from_numpy(found)
+
+    reason = ", because it has no bf16 on CPUs" if device.precision == "bf16" else ""
+    return Loaded(run, "fp32", f"ONNX Runtime {onnxruntime.__version__}, opset {_OPSET}, fp32{reason}")
+
+
+def exported(module: nn.Module, images_BCHW: Tensor, output: str = "output") -> bytes:
+    """Return a module as a file in ONNX: `images` of any number to `output`. Raises UnavailableError where there is none."""
     buffer = io.BytesIO()
     try:
         with warnings.catch_warnings():
@@ -62,8 +68,8 @@ def _exported(module: nn.Module, images_BCHW: Tensor) -> bytes:
                 (images_BCHW.contiguous(),),
                 buffer,  # type: ignore[arg-type]
                 input_names=["images"],
-                output_names=["output"],
-                dynamic_axes={"images": {0: "B"}, "output": {0: "B"}},
+                output_names=[output],
+                dynamic_axes={"images": {0: "B"}, output: {0: "B"}},
                 opset_version=_OPSET,
                 dynamo=False,
             )

@@ -41,22 +41,26 @@ class OpenVino:
         One image gets all threads together. A batch is cut into a piece for each thread, since pieces need not wait for each
         other. Images that lie channels last in memory are read as they lie.
         """
-        import openvino
+        return compiled(converted(fused(module), images_BCHW[:1].contiguous()), images_BCHW, device)
 
-        model = converted(fused(module), images_BCHW[:1].contiguous())
-        num_pieces = max(1, min(device.threads, len(images_BCHW) // _FEWEST))
-        size = -(-len(images_BCHW) // num_pieces)
-        is_last = _is_channels_last(images_BCHW)
-        config = {
-            "INFERENCE_PRECISION_HINT": _PRECISIONS[device.precision],
-            "INFERENCE_NUM_THREADS": device.threads,
-            "NUM_STREAMS": num_pieces,
-        }
-        compiled = openvino.Core().compile_model(_shaped(model, (size, *images_BCHW.shape[1:]), is_last), "CPU", config)
-        requests = [compiled.create_infer_request() for _ in range(num_pieces)]
-        precision = "bf16" if "bf" in str(compiled.get_property("INFERENCE_PRECISION_HINT")) else "fp32"
-        version = openvino.__version__.partition("-")[0]
-        return Loaded(_runner(requests, size, is_last), precision, f"OpenVINO {version}, {num_pieces} streams of {size} images")
+
+def compiled(model: Any, images_BCHW: Tensor, device: Device) -> Loaded:
+    """Return an OpenVINO model of any batch size compiled for batches as large as `images_BCHW`, in the device's precision."""
+    import openvino
+
+    num_pieces = max(1, min(device.threads, len(images_BCHW) // _FEWEST))
+    size = -(-len(images_BCHW) // num_pieces)
+    is_last = _is_channels_last(images_BCHW)
+    config = {
+        "INFERENCE_PRECISION_HINT": _PRECISIONS[device.precision],
+        "INFERENCE_NUM_THREADS": device.threads,
+        "NUM_STREAMS": num_pieces,
+    }
+    ready = openvino.Core().compile_model(_shaped(model, (size, *images_BCHW.shape[1:]), is_last), "CPU", config)
+    requests = [ready.create_infer_request() for _ in range(num_pieces)]
+    precision = "bf16" if "bf" in str(ready.get_property("INFERENCE_PRECISION_HINT")) else "fp32"
+    version = openvino.__version__.partition("-")[0]
+    return Loaded(_runner(requests, size, is_last), precision, f"OpenVINO {version}, {num_pieces} streams of {size} images")
 
 
 def converted(module: nn.Module, images_BCHW: Tensor) -> Any:
