@@ -58,6 +58,12 @@ def test_a_real_difference_below_the_margin_is_ahead_and_equivalent() -> None:
     assert "yet within 0.02" in found.rests_on
 
 
+def test_one_that_is_right_wherever_the_other_is_differs_as_often_as_they_disagree_but_for_rounding() -> None:
+    found = table(8, 5, 0, 0)
+    assert found.verdict == "cannot tell"
+    assert found.more_images is not None
+
+
 def test_too_few_images_cannot_tell_and_say_how_many_would() -> None:
     found = table(250, 40, 30, 80)
     assert found.verdict == "cannot tell"

@@ -17,7 +17,8 @@ def settle(one: Evidence, margin: float, alpha: float) -> dict[str, Any]:
     n = one.difference.n
     if one.is_by_count:
         least = detectable_difference(n, one.disagreement, alpha)
-        tells = images_to_tell(one.disagreement, abs(one.difference.value), alpha)
+        # Where one gets right all that the other does and more, both are the same share, but for rounding.
+        tells = images_to_tell(one.disagreement, min(abs(one.difference.value), one.disagreement), alpha)
     else:
         least = one.combined.detectable(alpha) if one.combined.deviation > 0 else None
         tells = one.combined.images_to_tell(n, alpha) if one.difference.value else None
