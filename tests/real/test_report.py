@@ -45,7 +45,7 @@ def test_the_page_of_a_real_run_is_whole_and_quiet(page: Path, browser: Any, wid
     tab.on("request", lambda request: said.extend([] if request.url.startswith(("file:", "data:")) else [request.url]))
     tab.emulate_media(media=media)
     tab.goto(page.as_uri())
-    assert tab.locator("section").count() == 11
+    assert tab.locator("section").count() == 12
     assert all(tab.eval_on_selector_all("svg", "all => all.map(one => one.getBoundingClientRect().width > 100)"))
     assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
     if media == "screen":

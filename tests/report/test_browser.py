@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-import xzoo
+from xzoo.report import writing
+from xzoo.report.contents import Contents
 
 pytestmark = pytest.mark.browser
 
@@ -41,8 +42,12 @@ def shown(browser: Any) -> Iterator[Shown]:
 
 
 @pytest.fixture(scope="module")
-def page(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return xzoo.report(run, tmp_path_factory.mktemp("page") / "report.html")
+def page(run: Path, pictured: Callable[..., Contents], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with every section, pictures included."""
+    [found] = writing.gather([run], "nowhere")
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(writing.as_html([pictured(found, [f"test/a/image {number}.png" for number in range(9)])]), "utf-8")
+    return path
 
 
 def column(page: Any, number: int) -> list[str]:

@@ -22,8 +22,9 @@ PAGE, CARDS = "xzoo-report.html", "xzoo-cards"
     "-o", "--output", metavar="PATH", callback=not_empty, help=f"Where it goes. Default: {PAGE}, {CARDS}/; others to stdout."
 )
 @click.option("--audit", metavar="FILE", callback=not_empty, help="What `xzoo audit --format json` printed of the same data.")
+@click.option("--data", metavar="PATH", callback=not_empty, help="Where the run's images lie now, if they were moved.")
 @click.option("--runs", default="xzoo-runs", metavar="FOLDER", callback=not_empty, help="Where run folders are kept.")
-def command(names: tuple[str, ...], form: str, output: str | None, audit: str | None, runs: str) -> None:
+def command(names: tuple[str, ...], form: str, output: str | None, audit: str | None, data: str | None, runs: str) -> None:
     """Report RUNs (each a path, a hash prefix, or last): one HTML file that needs no network, or Markdown, CSV, LaTeX.
 
     With --format card, a folder for each trained model: its Hugging Face card, and the CLAIM and TRIPOD+AI checklists.
@@ -33,11 +34,12 @@ def command(names: tuple[str, ...], form: str, output: str | None, audit: str | 
     from xzoo.data.items import printable
     from xzoo.report import writing
 
+    writing.check_data(data, form)
     if form == "card":
         goals = writing.write_cards(names, Path(output or CARDS).expanduser(), runs, audit)
         click.echo("\n".join(printable(str(goal)) for goal in goals))
         return
-    found = writing.gather(names, runs, audit)
+    found = writing.gather(names, runs, audit, data, pictured=form == "html")
     path = output or (PAGE if form == "html" else None)
     if path is not None:
         durable.write_bytes(Path(path).expanduser(), writing.FORMS[form](found).encode())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xzoo.audit.outcome import Audit
+from xzoo.report.album import Album
 from xzoo.report.reading import Reading
 from xzoo.report.sections.answer import Answer, answer
 from xzoo.report.sections.confusion import Confusion, confusions
@@ -15,6 +16,7 @@ from xzoo.report.sections.faults import Faults, faults
 from xzoo.report.sections.freezing import Freezing, freezing
 from xzoo.report.sections.latency import LatencyRow, latencies
 from xzoo.report.sections.leaderboard import Leaderboard, leaderboard
+from xzoo.report.sections.maps import Maps, maps
 from xzoo.report.sections.origins import Origins, origins
 from xzoo.report.sections.proofs import Proofs, proofs
 from xzoo.report.sections.reliability import Reliability, reliabilities
@@ -36,12 +38,16 @@ class Contents:
     confusion: Sequence[Confusion]
     latency: Sequence[LatencyRow]
     faults: Faults | None
+    maps: Maps | None
     proofs: Proofs
     origins: Origins
 
 
-def contents(reading: Reading, audit: Audit | None = None) -> Contents:
-    """Return what a report says of a run, and of its data where an audit is of it. Raises StorageError."""
+def contents(reading: Reading, audit: Audit | None = None, album: Album | None = None) -> Contents:
+    """Return what a report says of a run, and of its data where an audit is of it. Raises StorageError.
+
+    Without an album nothing is said of pictures; one without images says why there are none.
+    """
     board = leaderboard(reading)
     return Contents(
         run=reading.name,
@@ -54,7 +60,8 @@ def contents(reading: Reading, audit: Audit | None = None) -> Contents:
         reliability=reliabilities(reading),
         confusion=confusions(reading),
         latency=latencies(reading),
-        faults=faults(reading, audit),
+        faults=faults(reading, audit, album),
+        maps=None if album is None else maps(reading, album),
         proofs=proofs(reading),
         origins=origins(reading),
     )

@@ -32,6 +32,7 @@ SECTIONS: Mapping[str, str] = {
     "confusion": "Confusion matrices",
     "latency": "Latency",
     "faults": "What is wrong with the data",
+    "maps": "What answers rest on",
     "proofs": "What was frozen stayed frozen",
     "origins": "Where these figures come from",
 }

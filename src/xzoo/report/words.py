@@ -31,6 +31,11 @@ def name(text: str) -> str:
     return shown if len(shown) <= LONGEST_NAME else f"{shown[:half]}…{shown[-half:]}"
 
 
+def tail(text: str) -> str:
+    """Return the last part of an image's id, its file's own name; an id that is no path is shown whole."""
+    return name(text.rstrip("/").rpartition("/")[2])
+
+
 def sentence(text: str) -> str:
     """Return words that begin with a capital letter and end without a full stop."""
     return f"{text[:1].upper()}{text[1:]}".rstrip(".")
@@ -156,5 +161,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "spans": spans,
     "steps": steps,
     "tick": tick_text,
+    "tail": tail,
     "told": told,
 }

@@ -13,6 +13,7 @@ from xzoo.audit.outcome import Audit
 from xzoo.compare.outcome import Outcome
 from xzoo.errors import UsageError
 from xzoo.report import reading
+from xzoo.report.album import albums
 from xzoo.report.cards.document import files
 from xzoo.report.cards.trained import trained
 from xzoo.report.contents import Contents, contents
@@ -32,18 +33,20 @@ def report(
     *,
     form: str = "",
     audit: str | Path | None = None,
+    data: object = None,
     runs: str | Path = "xzoo-runs",
 ) -> Path:
     """Write the report of one run, or of several, to a file and return its path.
 
     A run is what `compare` returned, or a path, a hash prefix below `runs`, or `last`. `form` is html, markdown, csv,
     latex or json; where none is given the file's ending says which. The form "card" writes a folder for each trained model into
-    the folder `path`. `audit` is a file that `xzoo audit --format json` printed of the same images.
-    Raises UsageError, StorageError.
+    the folder `path`. `audit` is a file that `xzoo audit --format json` printed of the same images,
+    `data` where the page finds these now, if not where they were; a page without images says so. Raises UsageError, StorageError.
     """
     goal = Path(path).expanduser()
     chosen = form or SUFFIXES.get(goal.suffix.lower(), "")
     if chosen == CARD:
+        check_data(data, chosen)
         write_cards(_several(what), goal, runs, audit)
         return goal
     if chosen not in FORMS:
@@ -51,18 +54,28 @@ def report(
             f"{goal} does not say in which form to write",
             f"end it in {', '.join(SUFFIXES)}, or name a form: {', '.join((*FORMS, CARD))}",
         )
-    found = gather(_several(what), runs, audit)
+    check_data(data, chosen)
+    found = gather(_several(what), runs, audit, data, pictured=chosen == "html")
     durable.write_bytes(goal, FORMS[chosen](found).encode())
     return goal
 
 
-def gather(what: Sequence[Run], runs: str | Path, audit: str | Path | None = None) -> list[Contents]:
-    """Return what a report says of each run.
+def check_data(data: object, form: str) -> None:
+    """Raise UsageError where images are named for a form that shows none."""
+    if data is not None and form != "html":
+        raise UsageError(f"--data has no part in the form {form}, which shows no images", "leave it out")
 
-    Raises UsageError where none is named, or one is not there, or the audit is of other images; StorageError.
+
+def gather(
+    what: Sequence[Run], runs: str | Path, audit: str | Path | None = None, data: object = None, *, pictured: bool = False
+) -> list[Contents]:
+    """Return what a report says of each run, with pictures of its images where they are asked for and at hand.
+
+    Raises UsageError where none is named, or one is not there, or the audit or `data` is of other images; StorageError.
     """
     readings, told = _opened(what, runs, audit)
-    return [contents(one, told) for one in readings]
+    shown = albums(readings, data) if pictured else [None] * len(readings)
+    return [contents(one, told, album) for one, album in zip(readings, shown, strict=True)]
 
 
 def write_cards(what: Sequence[Run], folder: Path, runs: str | Path, audit: str | Path | None = None) -> list[Path]:
