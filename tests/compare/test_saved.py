@@ -105,6 +105,16 @@ def test_predicting_a_runs_test_files_gives_the_probabilities_that_it_stored(roo
         assert [image.label for image in predicted.images] == [predicted.classes[place] for place in expected.argmax(1)]
 
 
+def test_maps_are_drawn_whatever_was_frozen(room: Path, outcome: xzoo.Outcome, tmp_path: Path) -> None:
+    for place, name in enumerate(contenders(outcome)):
+        plain = xzoo.predict(outcome.run, room / "data" / "test", contender=name)
+        drawn = xzoo.predict(outcome.run, room / "data" / "test", contender=name, explain=tmp_path / str(place))
+        assert [image.probabilities for image in drawn.images] == [image.probabilities for image in plain.images]
+        for image in drawn.images:
+            with Image.open(str(image.map)) as picture:
+                assert picture.size == (SIDE, SIDE), name
+
+
 def test_one_file_is_scaled_by_the_range_of_the_training_images(room: Path, outcome: xzoo.Outcome) -> None:
     files = sorted((room / "data" / "test" / "bright").iterdir())
     everything = xzoo.predict(outcome.run, files, contender=contenders(outcome)[0])

@@ -59,9 +59,9 @@ def export(
     """Write a contender, chosen as `load` does it, into a folder, and return its record, which lies beside the files.
 
     `to` names formats: pt2, onnx, openvino, safetensors. `folder` is `xzoo-export/CELL` where none is named. Every file is loaded
-    back and must answer up to 200 test images of the run, or of validation where it has none, as eager float32 does; else nothing
-    is left behind. `data` says where the run's images lie now, if they were moved. Raises what `load` does, CheckError for a file
-    that disagrees, UnavailableError for a missing extra or a network that a format cannot hold, and DataError.
+    back and must answer up to 200 test images of the run as eager float32 does; else nothing is left behind. `data` says where
+    the run's images lie now, if they were moved. Raises what `load` does, CheckError for a file that disagrees, UnavailableError
+    for a missing extra or a network that a format cannot hold, and DataError.
     """
     asked = ask(run, folder, to=to, contender=contender, seed=seed, data=data, runs=runs, backbone=backbone)
     return followed(carry_out(asked))
@@ -112,16 +112,12 @@ def carry_out(asked: Asked) -> Generator[str, None, Exported]:
 def _images(saved: Saved, model: Deployed, place: object) -> tuple[Tensor, dict[str, Any]]:
     """Return test images of the run, evenly spaced in their order, as pixels in [0, 1] (N,C,H,W), and what they are."""
     _, pack = origin.opened(saved.folder, place)
-    stored = saved.folder.predictions(saved.cell.id)
-    split = "test" if len(stored["test_index"]) else "val"
-    every_N = stored[f"{split}_index"]
-    if not len(every_N):
-        raise UsageError(f"{saved.cell.contender} has no test or validation images to check files on", "split the data otherwise")
+    every_N = saved.folder.predictions(saved.cell.id)["test_index"]
     chosen_N = every_N[np.linspace(0, len(every_N) - 1, min(len(every_N), MOST_IMAGES)).astype(int)]
     pixels_NCHW = view_of(pack, model.preprocess, make_recipe(saved.cell.recipe)).pixels_NCHW[chosen_N]
     images_NCHW = torch.from_numpy(np.ascontiguousarray(pixels_NCHW)).float().div_(255)
     images_NCHW = images_NCHW.expand(-1, model.preprocess.num_channels, -1, -1).contiguous()
-    return images_NCHW, {"split": split, "images": len(chosen_N), "of": len(every_N), "data": pack.name, "pack": pack.key}
+    return images_NCHW, {"split": "test", "images": len(chosen_N), "of": len(every_N), "data": pack.name, "pack": pack.key}
 
 
 def _answers(form: Format, folder: Path, model: Deployed, images_NCHW: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ class Graph(nn.Module):
         self.register_buffer("mean_C11", mean_C11.clone())
         self.register_buffer("std_C11", std_C11.clone())
         # torch.export warns of tensors that lie channels last, and lays them out anew.
-        self.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        self.to(memory_format=torch.contiguous_format)
         self.eval().requires_grad_(False)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
@@ -86,4 +86,4 @@ def compared(found_NK: Tensor, expected_NK: Tensor) -> Agreement:
 def logits_of(run: Callable[[Tensor], Tensor], images_NCHW: Tensor) -> Tensor:
     """Return logits (N,K), computed in batches."""
     with torch.no_grad():
-        return torch.cat([run(images_BCHW) for images_BCHW in images_NCHW.split(BATCH_SIZE)])
+        return torch.cat([run(images_BCHW) for images_BCHW in torch.split(images_NCHW, BATCH_SIZE)])
