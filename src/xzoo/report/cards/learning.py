@@ -50,7 +50,8 @@ def selection(model: Trained) -> str:
     seeds, others = counted(len(model.row.seeds), "seed"), counted(len(model.reading.outcome.contenders), "contender")
     rank = "nowhere" if model.row.rank is None else tables.places(model.row.rank, model.row.worst_rank)
     chosen = f"of {seeds} the best on validation (seed {model.cell.seed})"
-    return f"Weights of {which}; {chosen}. Of {others} it ranks {rank} on validation."
+    flattered = "What was chosen on validation looks a little better there than it is; test had no part in the choice."
+    return f"Weights of {which}; {chosen}. Of {others} it ranks {rank} there. {flattered}"
 
 
 def software(model: Trained) -> str:
