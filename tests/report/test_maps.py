@@ -134,6 +134,17 @@ def test_a_network_that_cannot_be_found_again_has_a_reason_and_the_page_is_made(
     assert "no trained tensors" in xzoo.report(lost.folder.path, tmp_path / "page.html").read_text("utf-8")
 
 
+def test_a_network_that_breaks_costs_its_maps_and_not_the_page(
+    reading: Reading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> None:
+        raise RuntimeError("<b>shapes</b> do not fit")
+
+    monkeypatch.setattr("xzoo.evaluate.cam.class_maps", breaks)
+    page = xzoo.report(reading.folder.path, tmp_path / "page.html").read_text("utf-8")
+    assert "No maps: RuntimeError: &lt;b&gt;shapes&lt;/b&gt; do not fit." in page
+
+
 def test_the_page_shows_maps_and_other_forms_hold_no_pictures(reading: Reading, tmp_path: Path) -> None:
     page = xzoo.report(reading.folder.path, tmp_path / "page.html").read_text("utf-8")
     assert "What answers rest on" in page

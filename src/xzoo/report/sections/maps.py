@@ -110,6 +110,8 @@ def _mapped(reading: Reading, pack: Pack, number: int, row: Contender) -> Mapped
         found, pixels_BCHW = _looked_at(model, pack, indices_B, chances_NK[places])
     except XzooError as error:
         return without(error.text)
+    except Exception as error:  # A network is anybody's code, and what it raises must not cost the page.
+        return without(f"{type(error).__name__}: {error}")
     apart = float(np.abs(found.probabilities_BK.numpy() - chances_NK[places]).max())
     if apart > TOLERANCE:
         return without(f"rebuilt here, it answers otherwise than the run stored (by up to {apart:.2f})")
