@@ -105,7 +105,7 @@ def test_text_shows_stages_and_where_the_head_begins(command: Run) -> None:
     assert code == 0
     assert "  35 parameters\n" in out
     assert "  body  3              15 ████████████     0.000" in out
-    assert re.search(r"^  -- the head begins at 3, takes 3 features\n  head +20 █", out, re.MULTILINE)
+    assert re.search(r"^  -- the head begins at 3, takes 3\n  head +20 █", out, re.MULTILINE)
     assert "  @V1  not on this disk" in out
     assert re.search(r"^  body +· +● +● +from 2 +from 6 +x 0.75 +●$", out, re.MULTILINE)
 
@@ -116,7 +116,8 @@ def test_two_stand_side_by_side_with_all_that_is_known_of_their_weights(command:
     assert code == 0
     assert re.search(r"^parameters +35 +35$", out, re.MULTILINE)
     assert re.search(r"^tiny +tiny:twin$", out, re.MULTILINE)
-    assert out.count("-- the head begins at 3, takes 3") == 2
+    assert out.count("-- head: 3, takes 3") == 2
+    assert re.search(r"^body +3 +15 (█+[▏▎▍▌▋▊▉]?) +0\.000 .*   body +3 +15 \1 +0\.000", out, re.MULTILINE)
     assert "weights of tiny:\n@V1  not on this disk" in out
     assert "no published weights: it starts from scratch" in out
     assert max(map(len, out.splitlines())) <= 80
@@ -177,3 +178,16 @@ def test_a_network_in_place_of_the_function_that_makes_it_is_told(command: Run, 
     code, _, err = command("info", own(tmp_path, "build=build()"))
     assert code == 3
     assert "not a function that returns the network" in err
+
+
+def test_bars_of_two_are_on_one_scale_and_stand_beneath_each_other_where_there_is_no_room(
+    command: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    _, beside, _ = command("info", "alexnet", "resnet18")
+    assert re.search(r"^fc +4096 +54\.53 M █{12} +0\.055 \S+ +layer3 +256x14x14 +2\.10 M ▌ ", beside, re.MULTILINE)
+    monkeypatch.setenv("COLUMNS", "60")
+    _, below, _ = command("info", "alexnet", "resnet18")
+    assert "\n\nalexnet\nstage" in below
+    assert "\n\nresnet18\nstage" in below
+    assert re.search(r"^layer3 256x14x14 +2,099,712 ▌? +0\.411 █+", below, re.MULTILINE)

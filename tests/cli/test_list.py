@@ -136,21 +136,24 @@ def test_all_names_fit_a_screen_and_families_are_counted(command: Run) -> None:
     assert "twin is offered more than once: ask for DISTRIBUTION:twin" in out
 
 
-def test_the_picture_is_of_all_that_are_listed_and_says_who_has_no_place_in_it(
-    command: Run, one_object: Read, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
-    code, out, _ = command("list", "--plot")
-    assert code == 0
-    assert "GMACs (log scale)" in out
-    assert max(map(len, out.splitlines())) <= 100
-    assert re.search(r"^Left out, without a published accuracy: .*mlp", out, re.MULTILINE)
+def test_the_picture_is_of_all_that_are_listed_and_says_who_has_no_place_in_it(command: Run, one_object: Read) -> None:
     plot = one_object(command("list", "--plot", "--format", "json")[1])["plot"]
     names = {spot["name"] for spot in plot["spots"]}
     assert {"resnet18", "vit_b_16-384"} <= names
     assert not any("/" in name for name in names)
+    assert "mlp" in plot["left_out"]["without a published accuracy"]
+    assert "exits" in plot["left_out"]["not declared"]
     assert set(plot["front"]) <= names
     assert all(spot["source"] for spot in plot["spots"])
+
+
+def test_the_picture_fits_the_terminal(command: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    code, out, _ = command("list", "resnet*", "--plot")
+    assert code == 0
+    assert "GMACs (log scale)" in out
+    assert "• resnet18" in out
+    assert max(map(len, out.splitlines())) <= 60
 
 
 def test_a_pattern_and_a_filter_choose_what_is_drawn(command: Run, one_object: Read) -> None:

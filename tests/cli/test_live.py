@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from xzoo.cli import live, progress
 from xzoo.cli.board import DONE, FAILED, RUNNING, WAITING, Board
 from xzoo.cli.live import Steady, View
 from xzoo.compare.experiment import CellEnded, CellStarted, EpochEnded, Event
+from xzoo.data.items import printable
 from xzoo.runs.result import Cell, CellResult, EpochRecord
 
 BACKBONES = ("one", "two")
@@ -110,7 +112,7 @@ def test_a_name_is_neither_markup_nor_a_code_of_the_terminal(name: str) -> None:
     shown = stream.getvalue()
     assert len(shown.splitlines()) == 4
     assert all(letter.isprintable() for letter in re.sub(r"\x1b\[[0-9;]*m", "", shown) if letter != "\n")
-    assert live.printable(name)[:40] in shown
+    assert printable(name)[:40] in shown
 
 
 def test_what_ended_is_told_in_one_line_whatever_it_holds(capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,15 +138,15 @@ def test_however_much_happens_is_drawn_with_the_next_redraw(monkeypatch: pytest.
     assert "the last\n" in stream.getvalue()
 
 
-@pytest.mark.parametrize(("variable", "value"), [("TERM", "dumb"), ("PYTHONIOENCODING", "ascii")])
-def test_a_terminal_that_cannot_show_the_view_gets_plain_lines(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str
+@pytest.mark.parametrize("lack", ["a terminal", "a cursor", "letters"])
+def test_where_the_view_cannot_be_shown_there_are_plain_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lack: str
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv(variable, value)
-    if variable != "TERM":
-        monkeypatch.setenv("TERM", "xterm")
-        monkeypatch.setattr("rich.console.Console.encoding", "ascii")
+    monkeypatch.setenv("TERM", "dumb" if lack == "a cursor" else "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: lack != "a terminal")
+    if lack == "letters":
+        monkeypatch.setattr(Console, "encoding", "ascii")
     plan = cells()
     told: list[Event] = [started(plan[0]), epoch(plan[0], 0), ended(plan[0])]
     progress.follow(iter(told), SimpleNamespace(cells=plan), "first", "runs")  # type: ignore[arg-type]

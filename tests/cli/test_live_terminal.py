@@ -196,7 +196,7 @@ def terminal(place: Path, good: Path) -> Iterator[Terminal]:
 
 def test_the_view_survives_a_window_that_changes_and_leaves_nothing_behind_when_it_is_interrupted(terminal: Terminal) -> None:
     screen = terminal.screen
-    terminal.read_until(lambda: "train loss" in terminal.raw and terminal.is_drawn())
+    terminal.read_until(lambda: "validation accuracy" in terminal.raw and terminal.is_drawn())
     begin = [number for number, line in enumerate(screen.lines()) if line.startswith("cells  ")]
     above = screen.lines()[: begin[0]]
     assert above[-1].startswith("2 cells, kept in ")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -112,6 +113,7 @@ def on_a_terminal(plan: Plan, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
             monkeypatch.setenv(name, value)
         if no_colour:
             monkeypatch.setenv("NO_COLOR", "1")
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
         progress.follow(events(plan), plan, FIRST_LINE, "runs [old]/x")
         out, err = capsys.readouterr()
         assert out == ""

@@ -34,4 +34,7 @@ def _shown(facts: Sequence[Facts]) -> str:
     from xzoo.report.portraits import pair, portrait
 
     width = shutil.get_terminal_size().columns
-    return pair(*facts, width) if len(facts) == 2 else "\n\n".join(portrait(one, width) for one in facts)
+    if len(facts) == 2:
+        one, other = facts
+        return pair(one, other, width)
+    return "\n\n".join(portrait(one, width) for one in facts)

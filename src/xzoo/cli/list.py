@@ -69,8 +69,8 @@ def command(
         found = listing.look(registry, pattern, wanted, asks_all=plot)
         if plot:
             # Members of families are drawn where they would be listed too.
-            rows = [row for row in found.rows if looks_inside or "/" not in row.name]
-            _drawn(rows, found.notes, form, output)
+            drawn = [row for row in found.rows if looks_inside or "/" not in row.name]
+            _drawn(drawn, found.notes, form, output)
             return
         answer = {"schema": SCHEMA, "backbones": found.rows, "notes": found.notes}
         emit(answer, form, lambda: backbones.listing_text(found) or _nothing(pattern))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,22 +95,19 @@ class Steady(Live):
         to_terminal = sys.stdout.isatty()
         super().__init__(view, console=console, refresh_per_second=PER_SECOND, transient=True, redirect_stdout=to_terminal)
         self._view = view
-        self._pending: list[str] = []
+        self._pending: deque[str] = deque()
 
     def say(self, line: str) -> None:
         """Have a line written above the view with the next redraw."""
-        with self._lock:
-            self._pending.append(line)
+        self._pending.append(line)
 
     def refresh(self) -> None:
         """Write what is pending and draw the view anew, in one go."""
-        with self._lock:
-            lines, self._pending = self._pending, []
-            if lines:
-                self._live_render.set_renderable(self._view)
-                self.console.print(Text("\n".join(lines)))
-            else:
-                super().refresh()
+        lines = [self._pending.popleft() for _ in range(len(self._pending))]
+        if lines:
+            self.console.print(Text("\n".join(lines)))
+        else:
+            super().refresh()
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         """Return what is to be written: the cursor goes back over rows that the terminal has added before all else."""

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 def follow(events: Iterator[Event], plan: Plan, first_line: str, folder: str, device: str = "cpu") -> None:
     """Use up the events and show them; the first line says which images train, validate and test.
 
-    The view needs a terminal that can move its cursor and show its letters; NO_COLOR takes its colours alone.
+    The view needs a terminal, whatever FORCE_COLOR says, that can move its cursor and show its letters; NO_COLOR takes its
+    colours alone.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     console.print(first_line)
     console.print(f"{len(plan.cells)} cell{'s' * (len(plan.cells) > 1)}, kept in {folder}")
-    if console.is_interactive and console.encoding.startswith("utf"):
+    if sys.stderr.isatty() and console.is_interactive and console.encoding.startswith("utf"):
         _live(events, plan, console, device)
         return
     for event in events:

@@ -69,6 +69,17 @@ class Predicted:
     num_abstained: int = 0
     explained: str | None = None
 
+    def to_frame(self) -> Any:
+        """Return a pandas frame: a row per image, `label`, and `p_CLASS` per class. Raises UnavailableError without pandas."""
+        rows = [
+            {"path": one.path, "label": one.label, **{f"p_{name}": share for name, share in one.probabilities.items()}}
+            for one in self.images
+        ]
+        return showing.frame(rows, "path")
+
+    def _repr_html_(self) -> str:
+        return showing.as_html(self)
+
 
 def predict(  # noqa: PLR0913 - the keywords are those of `load`, and what to do with the answers
     run: What,

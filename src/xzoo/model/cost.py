@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ def count_params(module: nn.Module, exclude: Sequence[str] = ()) -> int:
     return sum(parameter.numel() for name, parameter in module.named_parameters() if not f"{name}.".startswith(prefixes))
 
 
-def gmacs(module: nn.Module, size: tuple[int, int], num_channels: int, watch: Watch = nullcontext) -> float:
+def gmacs(module: nn.Module, size: tuple[int, int], num_channels: int, watch: Watch | None = None) -> float:
     """Count the multiply-accumulates, in 10^9, of one image of `size` (height, width) in eval mode.
 
     Convolutions and matrix products are counted, attention among them; biases, norms and activations are not. That is how
@@ -37,9 +37,9 @@ def gmacs(module: nn.Module, size: tuple[int, int], num_channels: int, watch: Wa
     """
     with evaluating(module):
         try:
-            return _count(_on_meta(module), torch.empty(1, num_channels, *size, device="meta"), watch)
+            return _count(_on_meta(module), torch.empty(1, num_channels, *size, device="meta"), watch or _unwatched)
         except (NotImplementedError, RuntimeError):  # a forward that looks at values cannot run without them
-            return _count(module, torch.zeros(1, num_channels, *size, device=_device(module)), watch)
+            return _count(module, torch.zeros(1, num_channels, *size, device=_device(module)), watch or _unwatched)
 
 
 def _count(forward: Callable[[Tensor], object], images_BCHW: Tensor, watch: Watch) -> float:
@@ -59,6 +59,12 @@ def _count(forward: Callable[[Tensor], object], images_BCHW: Tensor, watch: Watc
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
     return float(counter.get_total_flops()) / 2e9
+
+
+@contextmanager
+def _unwatched(total: Callable[[], float]) -> Iterator[None]:
+    del total
+    yield
 
 
 def _on_meta(module: nn.Module) -> Callable[[Tensor], object]:

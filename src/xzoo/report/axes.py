@@ -84,6 +84,7 @@ def cost(outcome: Outcome, ax: Any, cost: str, split: str) -> None:
         ax.scatter(*place, s=20 + 380 * (row.params or 0) / most, alpha=0.5)
         ax.annotate(_name(row), place, xytext=(0, 6), textcoords="offset points", ha="center", fontsize="small", parse_math=False)
     ax.set_xscale("log")
+    ax.margins(0.15)
     ax.set_xlabel(COSTS[cost])
     ax.set_ylabel(f"{SPLITS[split]} accuracy")
 

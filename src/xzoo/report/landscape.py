@@ -124,8 +124,8 @@ def _picture(found: Landscape, width: int) -> Iterator[str]:
         _label(canvas, printable(name)[:_LONGEST_LABEL], *places[name])
     ticks = {round(y.at(tick)): tick_text(tick) for tick in y.ticks}
     yield "top-1, %"
-    for number, row in enumerate(canvas):
-        yield f"{ticks.get(number, ''):>{_MARGIN - 2}} {'┤' if number in ticks else '│'}{''.join(row)}".rstrip()
+    for number, cells in enumerate(canvas):
+        yield f"{ticks.get(number, ''):>{_MARGIN - 2}} {'┤' if number in ticks else '│'}{''.join(cells)}".rstrip()
     yield from _below(x, width)
 
 
@@ -139,14 +139,13 @@ def _below(x: Axis, width: int) -> Iterator[str]:
             words[start : start + len(text)] = text
     yield " " * (_MARGIN - 1) + "└" + "".join(line)
     yield " " * _MARGIN + "".join(words).rstrip()
-    sizes = ", ".join(f"{sign} {_upto(most)}" for most, sign in SIZES)
-    yield from textwrap.wrap(
-        f"GMACs (log scale); parameters {sizes}", width, initial_indent=" " * _MARGIN, subsequent_indent=" " * _MARGIN
-    )
+    sizes = "  ".join(f"{sign} {_upto(most)}" for most, sign in SIZES)
+    indent = " " * _MARGIN
+    yield from textwrap.wrap(f"GMACs (log scale)   parameters: {sizes}", width, initial_indent=indent, subsequent_indent=indent)
 
 
 def _upto(most: float) -> str:
-    return f"up to {tick_text(most)}" if most < float("inf") else "more"
+    return f"≤{tick_text(most)}" if most < float("inf") else "more"
 
 
 def _bubble(spot: Spot) -> str:

@@ -13,10 +13,10 @@ from xzoo.report.landscape import ON, Landscape, Spot, notes
 
 WIDTH, HEIGHT = 960.0, 560.0
 _SMALLEST, _LARGEST = 3.0, 26.0
-_LETTER, _LINE = 6.2, 13.0
-"""Pixels that a letter and a line of the labels take, a little more than they need."""
+_LETTER, _BOLD, _LINE = 6.2, 7.0, 13.0
+"""Pixels that a letter, a bold one and a line of the labels take, a little more than they need."""
 
-_NOTE_LETTERS = 150
+_NOTE_LETTERS = 125
 _STYLE = """
 svg { font: 11px system-ui, sans-serif; color: #1a1a1a; background: #ffffff }
 text { fill: currentColor } .note { font-size: 12px } .axis { font-size: 12px }
@@ -65,7 +65,7 @@ def _drawn(found: Landscape) -> Iterator[str]:
     place = frame(
         [spot.gmacs for spot in found.spots],
         [spot.top1 for spot in found.spots],
-        width=WIDTH,
+        width=WIDTH - _LARGEST,
         height=HEIGHT - 20,
         is_log=True,
         within=(0.0, 100.0),
@@ -75,15 +75,13 @@ def _drawn(found: Landscape) -> Iterator[str]:
     yield f'<path class="front" d="{place.line((spot.gmacs, spot.top1) for spot in best)}"/>'
     most = max((spot.params or 0 for spot in found.spots), default=1) or 1
     radii = {spot.name: max(_SMALLEST, _LARGEST * ((spot.params or 0) / most) ** 0.5) for spot in found.spots}
-    labels = _labels(found, place, radii)
+    kinds = {spot.name: "best" if spot.name in found.front else "other" for spot in found.spots}
     for spot in sorted(found.spots, key=lambda one: -radii[one.name]):
         x, y = place.x.at(spot.gmacs), place.y.at(spot.top1)
-        label = labels.get(spot.name)
-        name = f'<text x="{label.left:g}" y="{label.bottom - 3:g}">{_text(spot.name)}</text>' if label else ""
-        yield (
-            f'<g class="{"best" if spot.name in found.front else "other"}"><title>{_text(_said(spot))}</title>'
-            f'<circle cx="{x:g}" cy="{y:g}" r="{radii[spot.name]:.1f}"/>{name}</g>'
-        )
+        circle = f'<circle cx="{x:g}" cy="{y:g}" r="{radii[spot.name]:.1f}"/>'
+        yield f'<g class="{kinds[spot.name]}"><title>{_text(_said(spot))}</title>{circle}</g>'
+    for name, box in _labels(found, place, radii).items():
+        yield f'<g class="{kinds[name]}"><text x="{box.left:g}" y="{box.bottom - 3:g}">{_text(name)}</text></g>'
 
 
 def _axes(place: Frame) -> Iterator[str]:
@@ -105,21 +103,22 @@ def _axes(place: Frame) -> Iterator[str]:
 def _labels(found: Landscape, place: Frame, radii: dict[str, float]) -> dict[str, _Box]:
     """Return where names stand: those of the front first, then of the most accurate, each where nothing is in its way."""
     spots = {spot.name: spot for spot in found.spots}
-    taken = [_around(spot, place, radii[spot.name]) for spot in found.spots if spot.name in found.front]
+    bubbles = {name: _around(spot, place, radii[name]) for name, spot in spots.items()}
     labels: dict[str, _Box] = {}
     for name in [*found.front, *(name for name in spots if name not in found.front)]:
-        for box in _beside(spots[name], place, radii[name]):
+        letter = _BOLD if name in found.front else _LETTER
+        for box in _beside(spots[name], place, radii[name], letter * len(printable(name))):
             inside = box.left > place.x.start and box.right < place.x.end and box.top > 0
-            if inside and not any(box.meets(other) for other in taken):
+            others = [*labels.values(), *(bubble for other, bubble in bubbles.items() if other != name)]
+            if inside and not any(box.meets(other) for other in others):
                 labels[name] = box
-                taken.append(box)
                 break
     return labels
 
 
-def _beside(spot: Spot, place: Frame, radius: float) -> Iterator[_Box]:
-    """Yield the boxes right of, left of, above and below a bubble that hold its name."""
-    x, y, width = place.x.at(spot.gmacs), place.y.at(spot.top1), _LETTER * len(printable(spot.name))
+def _beside(spot: Spot, place: Frame, radius: float, width: float) -> Iterator[_Box]:
+    """Yield the boxes right of, left of, above and below a bubble that hold so wide a name."""
+    x, y = place.x.at(spot.gmacs), place.y.at(spot.top1)
     yield _Box(x + radius + 2, y - _LINE / 2, x + radius + 2 + width, y + _LINE / 2)
     yield _Box(x - radius - 2 - width, y - _LINE / 2, x - radius - 2, y + _LINE / 2)
     yield _Box(x - width / 2, y - radius - _LINE, x + width / 2, y - radius)

@@ -12,14 +12,17 @@ from xzoo.compare.outcome import Outcome
 from xzoo.compare.timings import Benchmark
 from xzoo.data.items import counted, printable
 from xzoo.report import audits, autopsies, portraits
+from xzoo.report.strokes import bar
 from xzoo.report.tables import comparison_lines, contender_rows, recommendation_line
 from xzoo.report.words import fixed
 from xzoo.runs.result import Finding, Measure
+from xzoo.zoo.learning import EPOCHS
 
 if TYPE_CHECKING:
     from xzoo.compare.inference import Predicted
     from xzoo.model.facts import Facts
 
+_BAR = 12
 MOST_ROWS = 20
 """Rows of a table of images; the frame holds all."""
 
@@ -94,8 +97,8 @@ def facts(found: Facts) -> Iterator[str]:
     size = f"{found.channels} x {found.size[0]} x {found.size[1]}"
     yield _strong(f"{found.name}: {found.params:,} parameters, {found.gmacs:.3f} GMACs for one image of {size}")
     yield _small(", ".join(word for word in (found.summary, found.paper, found.origin) if word))
-    yield _table(portraits.stage_rows(found), words=(0, 1))
-    yield _small(f"The head begins at {found.head}. What learns, of {portraits.EPOCHS} epochs:")
+    yield _table([[*row[:3], bars[0], row[3], bars[1]] for row, bars in _barred(found)], words=(0, 1, 3, 5))
+    yield _small(f"The head begins at {found.head}. What learns, of {EPOCHS} epochs:")
     yield _table(portraits.learning_rows(found), words=(0,))
     yield _list(portraits.weights_line(one) for one in found.weights)
 
@@ -109,6 +112,16 @@ SHOWN: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "Facts": facts,
 }
 """What shows each kind of result, by the name of its class: the modules of some import torch."""
+
+
+def _barred(found: Facts) -> Iterator[tuple[list[str], tuple[str, str]]]:
+    """Yield the rows of stages, each with bars of its parameters and its GMACs."""
+    head, *rows = portraits.stage_rows(found)
+    yield head, ("", "")
+    parts = [*((one.params, one.gmacs) for one in found.stages), (found.params_head, found.gmacs_head)]
+    most = [max(part[place] for part in parts) or 1 for place in (0, 1)]
+    for row, (params, gmacs) in zip(rows, parts, strict=True):
+        yield row, (bar(params / most[0], _BAR), bar(gmacs / most[1], _BAR))
 
 
 def _findings(findings: Sequence[Finding]) -> str:

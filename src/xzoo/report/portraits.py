@@ -24,7 +24,7 @@ Stage = tuple[str, tuple[int, ...], int, float]
 def portrait(facts: Facts, width: int) -> str:
     """Return all that is known of a backbone, with a picture of it that fits so many columns."""
     title, *more = _title(facts)
-    picture = _picture(facts, width - 2, _most([facts]), is_short=False)
+    picture = _picture(facts, width - 2, _most([facts]), _length([facts], width - 2, is_short=False), is_short=False)
     parts = [more, picture, _learning_lines(facts), _weights_lines(facts)]
     return "\n\n".join([title, *("\n".join(f"  {line}".rstrip() for line in part) for part in parts)]).replace("\n\n", "\n", 1)
 
@@ -37,11 +37,12 @@ def pair(one: Facts, other: Facts, width: int) -> str:
     both, half = (one, other), (width - len(_GAP)) // 2
     most = _most(both)
     parts = ["\n".join(_table(one, other))]
-    if all(_room(stage_rows(facts, is_short=True), half) >= _NARROWEST_BAR for facts in both):
-        left, right = ([_cut(facts.name, half), *_picture(facts, half, most, is_short=True)] for facts in both)
+    if length := _length(both, half, is_short=True):
+        left, right = ([_cut(facts.name, half), *_picture(facts, half, most, length, is_short=True)] for facts in both)
         parts.append("\n".join(f"{a:{half}}{_GAP}{b}".rstrip() for a, b in zip_longest(left, right, fillvalue="")))
     else:
-        parts += ["\n".join([printable(facts.name), *_picture(facts, width, most, is_short=False)]) for facts in both]
+        length = _length(both, width, is_short=False)
+        parts += ["\n".join([printable(facts.name), *_picture(facts, width, most, length, is_short=False)]) for facts in both]
     parts += ["\n".join([f"weights of {printable(facts.name)}:", *_weights_lines(facts)[1:]]) for facts in both]
     return "\n\n".join(parts)
 
@@ -55,17 +56,16 @@ def _title(facts: Facts) -> list[str]:
     return [printable(line) for line in found if line]
 
 
-def _picture(facts: Facts, width: int, most: tuple[float, float], *, is_short: bool) -> list[str]:
-    """Return the table of stages; what is left of the width are bars, of which the greatest figures fill one."""
+def _picture(facts: Facts, width: int, most: tuple[float, float], length: int, *, is_short: bool) -> list[str]:
+    """Return the table of stages with bars of a length, which the greatest figures fill."""
     rows = stage_rows(facts, is_short=is_short)
-    room = _room(rows, width)
-    length = min(_WIDEST_BAR, room) if room >= _NARROWEST_BAR else 0
     widths = _widths(rows)
     lines = [_row(rows[0], widths, ["", ""], length)]
     for (_, _, params, gmacs), row in zip(_parts(facts), rows[1:], strict=True):
         lines.append(_row(row, widths, [bar(params / most[0], length), bar(gmacs / most[1], length)], length))
-    takes = f", takes {_shape(facts.features)}" + " features" * (len(facts.features) == 1) if facts.features else ""
-    lines.insert(-1, _cut(f"-- the head begins at {facts.head}{takes}", width))
+    takes = f", takes {_shape(facts.features)}" if facts.features else ""
+    begins = f"-- head: {facts.head}" if is_short else f"-- the head begins at {facts.head}"
+    lines.insert(-1, _cut(f"{begins}{takes}", width))
     return lines
 
 
@@ -84,9 +84,10 @@ def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
     return [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
 
 
-def _room(rows: Sequence[Sequence[str]], width: int) -> int:
-    """Return how many columns each of the two bars may take."""
-    return (width - sum(_widths(rows)) - 5) // 2
+def _length(found: Sequence[Facts], width: int, *, is_short: bool) -> int:
+    """Return how many columns every bar takes, so that pictures of so many columns hold two beside their figures; 0 for none."""
+    room = min((width - sum(_widths(stage_rows(facts, is_short=is_short))) - 5) // 2 for facts in found)
+    return min(_WIDEST_BAR, room) if room >= _NARROWEST_BAR else 0
 
 
 def _row(words: Sequence[str], widths: Sequence[int], bars: Sequence[str], length: int) -> str:
