@@ -21,6 +21,7 @@ from xzoo.evaluate.engines import onnxruntime as onnx_engine
 from xzoo.evaluate.engines import openvino as openvino_engine
 from xzoo.evaluate.engines.engine import missing_extra
 from xzoo.evaluate.graph import Graph
+from xzoo.evaluate.pooling import with_fixed_pooling
 from xzoo.model.fusion import fused
 from xzoo.model.modes import refresh
 from xzoo.train.device import Device, version_of
@@ -101,7 +102,8 @@ class Onnx:
         import onnx
 
         try:
-            found = onnx.load_from_string(onnx_engine.exported(fused(Graph(model)), images_BCHW[:2], OUTPUT))
+            graph = fused(with_fixed_pooling(Graph(model), images_BCHW[:2]))
+            found = onnx.load_from_string(onnx_engine.exported(graph, images_BCHW[:2], OUTPUT))
         except UnavailableError as error:
             raise UnavailableError(error.text, _without(self.name)) from error
         onnx.helper.set_model_props(found, {KEY: record})
