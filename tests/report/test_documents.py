@@ -58,6 +58,17 @@ def test_latex_is_a_table_of_the_contenders(found: list[Contents], outcome: Outc
 
 
 @pytest.mark.parametrize(
+    ("form", "name"), [("", "xzoo-report.html"), ("csv", "xzoo-report.csv"), ("card", "xzoo-cards"), ("json", "xzoo-report.json")]
+)
+def test_without_a_path_the_form_says_the_name(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert xzoo.report(run, form=form) == Path(name)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
     ("name", "begins"), [("a.md", "# xzoo"), ("a.csv", "run,rank"), ("a.tex", r"\begin{table}"), ("a.json", "{")]
 )
 def test_the_ending_of_a_file_says_its_form(run: Path, tmp_path: Path, name: str, begins: str) -> None:

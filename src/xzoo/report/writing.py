@@ -29,7 +29,7 @@ Run = Outcome | str | os.PathLike[str]
 
 def report(
     what: Run | Sequence[Run],
-    path: str | Path = "xzoo-report.html",
+    path: str | Path | None = None,
     *,
     form: str = "",
     audit: str | Path | None = None,
@@ -40,11 +40,12 @@ def report(
 
     A run is what `compare` returned, or a path, a hash prefix below `runs`, or `last`. `form` is html, markdown, csv,
     latex or json; where none is given the file's ending says which. The form "card" writes a folder for each trained model into
-    the folder `path`. `audit` is a file that `xzoo audit --format json` printed of the same images,
-    `data` where the page finds these now, if not where they were; a page without images says so. Raises UsageError, StorageError.
+    the folder `path`. Without a path it is `xzoo-report.html`, the like for other forms, or `xzoo-cards`. `audit` is a file that
+    `xzoo audit --format json` printed of the same images, `data` where the page finds these now, if not where they were; a page
+    without images says so. Raises UsageError, StorageError.
     """
-    goal = Path(path).expanduser()
-    chosen = form or SUFFIXES.get(goal.suffix.lower(), "")
+    chosen = form or ("html" if path is None else SUFFIXES.get(Path(path).suffix.lower(), ""))
+    goal = Path(_usual(chosen) if path is None else path).expanduser()
     if chosen == CARD:
         check_data(data, chosen)
         write_cards(_several(what), goal, runs, audit)
@@ -130,6 +131,12 @@ FORMS: Mapping[str, Callable[[Sequence[Contents]], str]] = {
 
 CARD = "card"
 """The form that is a folder."""
+CARDS = "xzoo-cards"
+
+
+def _usual(form: str) -> str:
+    ending = next((suffix for suffix, one in SUFFIXES.items() if one == form), "")
+    return CARDS if form == CARD else f"xzoo-report{ending}"
 
 
 def _several(what: Run | Sequence[Run]) -> Sequence[Run]:
