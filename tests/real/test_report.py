@@ -47,6 +47,9 @@ def test_the_page_of_a_real_run_is_whole_and_quiet(page: Path, browser: Any, wid
     tab.goto(page.as_uri())
     assert tab.locator("section").count() == 12
     assert all(tab.eval_on_selector_all("svg", "all => all.map(one => one.getBoundingClientRect().width > 100)"))
+    pictures = tab.eval_on_selector_all("img", "all => all.map(one => one.naturalWidth > 0 && one.alt.length > 0)")
+    assert len(pictures) >= 12
+    assert all(pictures)
     assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
     if media == "screen":
         found = axe.Axe().run(tab).response["violations"]
