@@ -10,7 +10,7 @@ import click
 from xzoo.cli.frame import COMMANDS, group
 
 TRAINING = (
-    "--augment --data --device --epochs --format --group --keep --no-latency --positive --recipe --runs --set --split "
+    "--augment --data --device --dry-run --epochs --format --group --keep --no-latency --positive --recipe --runs --set --split "
     "--split-seed --watch-test"
 )
 WORDS = {
@@ -30,6 +30,7 @@ WORDS = {
     "runs": "--format --runs",
     "runs show": "RUN --format --runs",
     "runs diff": "A B --format --runs",
+    "runs export": "RUN FOLDER --format --runs --to",
     "weights": "",
     "weights fetch": "NAMES... --format",
     "weights where": "NAMES... --format",

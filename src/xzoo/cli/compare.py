@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 from click.exceptions import Exit
 
-from xzoo.cli import given
+from xzoo.cli import forecast, given
 from xzoo.cli.frame import emit, format_option
 from xzoo.cli.options import STRATEGIES, recipe_values, seeds_of, shared_options, words
 from xzoo.errors import DataError, PluginError, PreflightError, UnavailableError, UsageError, WeightsError, XzooError
@@ -54,6 +54,7 @@ def command(  # noqa: PLR0913 - the words of the command line
     accuracies: bool,
     disagreements: str | None,
     guessing: float | None,
+    dry_run: bool,
     **rest: Any,
 ) -> None:
     """Train NAMES ([distribution:]name[@weights], or ./file.py:name) under freeze strategies and seeds; say which to use.
@@ -70,14 +71,12 @@ def command(  # noqa: PLR0913 - the words of the command line
     given.refuse_without_form()
     if freeze and not words(freeze):
         raise UsageError("--freeze is empty", "name a strategy, or leave the option out")
-    outcome = carry_out(
-        names,
-        freeze=words(freeze),
-        seeds=seeds_of(seeds) if seeds is not None else None,
-        vary=vary,
-        train_size=words([train_size]),
-        **rest,
-    )
+    many = seeds_of(seeds) if seeds is not None else None
+    asked = {"freeze": words(freeze), "seeds": many, "vary": vary, "train_size": words([train_size]), **rest}
+    if dry_run:
+        forecast.show(names, form, **asked)
+        return
+    outcome = carry_out(names, **asked)
     emit(outcome, form, lambda: _shown(outcome))
     if outcome.failed:
         raise Exit(CELLS_FAILED)

@@ -218,6 +218,6 @@ WORDS: Mapping[str, Words] = {
     "runs": _files,
     "settings": _settings,
     "vary": _varied,
-    **dict.fromkeys(("images", "output", "audit", "folder", "path"), _files),
+    **dict.fromkeys(("images", "output", "audit", "explain", "folder", "path"), _files),
 }
 """By a parameter's name what completes it; with a command before it where the name alone does not tell."""

@@ -47,6 +47,7 @@ _SHARED = (
     ),
     click.option("--watch-test", is_flag=True, help="Measure the test split after every epoch; stamps the run."),
     click.option("--keep", type=click.Choice(["best", "all", "none"]), default="best", help="Which seeds' trained tensors stay."),
+    click.option("--dry-run", is_flag=True, help="Say what would be computed, fetched and written, and how long it takes."),
     click.option("--no-latency", is_flag=True, help="Do not measure the backbones' latency."),
     click.option("--device", default="auto", metavar="NAME", callback=not_empty, help="auto, cpu, cuda or cuda:N."),
     click.option("--runs", default="xzoo-runs", metavar="FOLDER", callback=not_empty, help="Where run folders are kept."),

@@ -68,6 +68,22 @@ def diff(context: click.Context, a: str, b: str, runs: str | None, form: str) ->
     emit(difference, _form(context, form), lambda: difference_text(difference))
 
 
+@command.command("export")
+@click.argument("run", callback=not_empty)
+@click.argument("folder", callback=not_empty)
+@click.option("--to", type=click.Choice(["tensorboard", "mlflow"]), required=True, help="Which tool reads it; an extra of xzoo.")
+@runs_option
+@format_option
+@click.pass_context
+def export(context: click.Context, run: str, folder: str, to: str, runs: str | None, form: str) -> None:
+    """Write the curves, figures and recipes of RUN's cells into FOLDER, for TensorBoard or MLflow."""
+    from xzoo.compare.tracking import export_run
+    from xzoo.runs.store import find
+
+    made = export_run(find(run, _folder(context, runs)), to, folder)
+    emit(made, _form(context, form), lambda: f"{made.cells} cells of {made.run} are in {made.path}; to see them: {made.open}")
+
+
 def _folder(context: click.Context, runs: str | None) -> Path:
     return Path(runs or (context.parent.params.get("runs") if context.parent else None) or "xzoo-runs")
 

@@ -7,6 +7,7 @@ from typing import Any
 import rich_click as click
 from click.exceptions import Exit
 
+from xzoo.cli import forecast
 from xzoo.cli.frame import emit, format_option
 from xzoo.cli.options import STRATEGIES, shared_options
 
@@ -19,7 +20,7 @@ from xzoo.cli.options import STRATEGIES, shared_options
 )
 @shared_options
 @format_option
-def command(name: str, form: str, freeze: str | None, seed: int, **rest: Any) -> None:
+def command(name: str, form: str, freeze: str | None, seed: int, dry_run: bool, **rest: Any) -> None:
     """Train NAME ([distribution:]name[@weights], or ./file.py:name) with one strategy and one seed."""
     from xzoo.cli.compare import CELLS_FAILED, carry_out
     from xzoo.report.tables import outcome_text
@@ -27,6 +28,9 @@ def command(name: str, form: str, freeze: str | None, seed: int, **rest: Any) ->
 
     own = Registry.installed().get(name).freeze if freeze is None else freeze
 
+    if dry_run:
+        forecast.show((name,), form, freeze=(own,), seeds=(seed,), **rest)
+        return
     outcome = carry_out((name,), freeze=(own,), seeds=(seed,), **rest)
     emit(outcome, form, lambda: outcome_text(outcome))
     if outcome.failed:

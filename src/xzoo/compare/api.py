@@ -14,7 +14,7 @@ from xzoo.compare import command
 from xzoo.compare import plan as plans
 from xzoo.compare.plan import DEMO_FINETUNED_SEEDS, DEMO_RECIPE, MARGIN, Plan
 from xzoo.data import split as splits
-from xzoo.data.pack import make_pack
+from xzoo.data.pack import foresee_pack, make_pack
 from xzoo.data.source import open_source
 from xzoo.errors import UnavailableError, UsageError
 from xzoo.evaluate.metrics import guess_positive
@@ -103,8 +103,12 @@ def make_plan(  # noqa: PLR0913 - as `compare`
     keep: str = "best",
     latency: bool = True,
     margin: float = MARGIN,
+    is_look: bool = False,
 ) -> Plan:
-    """Return the plan of what `compare` would do, its words checked, its weights here and its data packed."""
+    """Return the plan of what `compare` would do, its words checked, its weights here and its data packed.
+
+    With `is_look` no weights are fetched and nothing is packed, and the plan can be looked at and not be carried out.
+    """
     if not backbones:
         raise UsageError("no backbone is named", "name at least one; `xzoo list` shows all")
     if keep not in {"best", "all", "none"}:
@@ -122,10 +126,10 @@ def make_plan(  # noqa: PLR0913 - as `compare`
     made = recipe if isinstance(recipe, Recipe) else recipes.make({**defaults, **(recipe or {})})
     rule = replace(splits.parse(split), seed=split_seed)
     varied = plans.variations(made, rule, vary, train_size)
-    choices = _with_weights(choices, is_demo)
+    choices = choices if is_look else _with_weights(choices, is_demo)
     source = open_source(DEMO if data is None else data, group=group)
     _import_meanwhile("torch")
-    pack = make_pack(source)
+    pack = foresee_pack(source) if is_look else make_pack(source)
     for rule in dict.fromkeys(variation.split for variation in varied):
         splits.draw(pack.labels_N, pack.splits_N, pack.together_N, rule, chosen_seeds[0], classes=pack.classes)
     plan = plans.make(

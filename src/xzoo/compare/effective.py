@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,7 +55,7 @@ def _source(name: str, found: Sequence[Any], command: Sequence[str]) -> str:
     """Return who gave a value of a run: `--set` stands in its command for a file and for the short options too."""
     if len(found) > 1:
         return "--vary"
-    if any(word.partition("=")[0] == name for option, word in zip(command, command[1:], strict=False) if option == "--set"):
+    if any(word.partition("=")[0] == name for option, word in itertools.pairwise(command) if option == "--set"):
         return "--set"
     default = next(knob.default for knob in knobs.knobs() if knob.name == name)
     if found[0] == default:

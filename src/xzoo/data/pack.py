@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,7 @@ from xzoo import durable
 from xzoo.data import cache
 from xzoo.data.decode import LONGEST_SHORT_SIDE
 from xzoo.data.items import Source
-from xzoo.data.packing import INDEX, PIXELS, each, write_pack
+from xzoo.data.packing import INDEX, PIXELS, decoded, each, write_pack
 from xzoo.data.resize import check_resize, fitted
 from xzoo.errors import UsageError
 from xzoo.runs.result import Finding
@@ -26,6 +28,9 @@ from xzoo.runs.result import Finding
 
 _FEWEST_DISTINCT = 5
 """Distinct images that each class needs for copies to be kept together: with fewer there is nothing left to draw from."""
+
+_FEW = 8
+"""Images that are decoded to foresee how long all of them take, and how large they are."""
 
 _FORMAT = f"xzoo.pack/1 pillow {PIL.__version__} shorter side {LONGEST_SHORT_SIDE}"
 
@@ -36,7 +41,8 @@ class Pack:
 
     `num_channels` is 3 if any image has colour. `together_N` names what a drawn split keeps on one side: patients, or copies.
      `white` is the 16-bit value that became 255, None without such images.
-    `num_decoded` counts the decodes of the call that made this value: all or none.
+    `num_decoded` counts the decodes of the call that made this value: all or none. One that is only foreseen has no pixels, and
+    `to_decode_s` are the seconds in which it would be made.
     """
 
     key: str
@@ -55,6 +61,7 @@ class Pack:
     pixels: NDArray[np.uint8]
     starts_N: NDArray[np.int64]
     white: int | None = None
+    to_decode_s: float = 0.0
 
     def __len__(self) -> int:
         return len(self.ids_N)
@@ -90,6 +97,42 @@ def make_pack(source: Source) -> Pack:
         num_decoded += len(source.items)
 
     return cache.entry(folder, lambda: _holds_pack(folder), write, lambda: _pack(source, key, folder, num_decoded))
+
+
+def foresee_pack(source: Source) -> Pack:
+    """Return the pack of a source where it was made before, else one without pixels, its sizes those of a few images.
+
+    Nothing is written. Raises DataError where one of the few cannot be decoded.
+    """
+    key = _pack_key(source)
+    folder = cache.root() / "packs" / key
+    if _holds_pack(folder):
+        return _pack(source, key, folder, 0)
+    num_images = len(source.items)
+    began = time.perf_counter()
+    few = [decoded(source, index) for index in range(0, num_images, max(1, num_images // _FEW))][:_FEW]
+    seconds = (time.perf_counter() - began) / len(few) * num_images / (os.cpu_count() or 1)
+    shapes = [image.shape if image.ndim == 3 else (*image.shape, 1) for image in few]
+    side = np.array([np.mean([shape[0] for shape in shapes]), np.mean([shape[1] for shape in shapes])]).round()
+    shape = (int(side[0]), int(side[1]), max(shape[2] for shape in shapes))
+    return Pack(
+        key=key,
+        folder=folder,
+        name=source.name,
+        classes=source.classes,
+        labels_N=np.array([item.label for item in source.items], dtype=np.int64),
+        splits_N=tuple(item.split for item in source.items),
+        groups_N=tuple(item.group for item in source.items),
+        together_N=_together(source),
+        ids_N=tuple(item.id for item in source.items),
+        num_channels=shape[2],
+        shapes_N3=np.tile(np.array(shape, dtype=np.int64), (num_images, 1)),
+        repairs=source.repairs,
+        num_decoded=0,
+        pixels=np.empty(0, np.uint8),
+        starts_N=np.zeros(num_images, np.int64),
+        to_decode_s=seconds,
+    )
 
 
 def make_view(

@@ -89,6 +89,16 @@ def each(work: Callable[[int], _T], count: int) -> Iterator[_T]:
                 future.cancel()
 
 
+def decoded(source: Source, index: int) -> NDArray[Any]:
+    """Return one image as a pack keeps it, before 16 bits are scaled. Raises UnreadableImagesError."""
+    with quietly():
+        image = _decode(source, index)
+    if isinstance(image, UnreadableImageError):
+        _check_readable(source, [image])
+        raise image
+    return image.pixels
+
+
 def _decode(source: Source, index: int) -> Decoded | UnreadableImageError:
     try:
         return compact(source.decode(index) if source.decode else Decoded(source.read(index)))
