@@ -128,6 +128,24 @@ def test_a_failed_cell_is_told_with_its_remedy(pack: Pack) -> None:
     assert told["failed"] == Finding("failed", "error", "known frozen, seed 3: the loss became nan", "lower lr")
 
 
+@pytest.mark.parametrize(
+    ("contender", "environment", "is_found"),
+    [
+        ("known frozen", {"device": "cpu", "precision": "bf16", "threads": 2}, False),
+        ("other frozen", {"device": "cpu", "precision": "fp32", "threads": 2}, False),
+        ("known frozen", {"device": "cpu", "precision": "fp32", "threads": 2}, True),
+        ("other frozen", {"device": "cpu", "precision": "bf16", "threads": 1}, True),
+        ("other frozen", {"device": "cuda", "precision": "bf16", "threads": 2}, True),
+    ],
+)
+def test_cells_of_several_machines_are_told_and_networks_of_several_precisions_are_not(
+    pack: Pack, contender: str, environment: dict[str, Any], is_found: bool
+) -> None:
+    first = dataclasses.replace(result(), environment={"device": "cpu", "precision": "bf16", "threads": 2})
+    other = dataclasses.replace(result(1), contender=contender, environment=environment)
+    assert ("mixed-environments" in found(plan_of(pack), first, other)) == is_found
+
+
 def test_the_gravest_comes_first_and_what_the_data_says_is_kept(pack: Pack) -> None:
     repaired = dataclasses.replace(pack, repairs=(Finding("bit-depth", "info", "scaled"),))
     error = {"kind": "cell", "text": "x", "remedy": "y"}

@@ -155,10 +155,15 @@ def _is_asked_for(choice: Choice) -> bool:
 
 
 def _mixed(results: Sequence[CellResult]) -> list[Finding]:
-    """Cells that were computed on different devices, precisions or thread counts need not repeat each other's bits."""
+    """Cells that were computed on other devices or thread counts, or a contender's at other precisions, repeat no bits of others.
+
+    Contenders differ in precision by rule: each network has the one that suits it.
+    """
     kinds = {tuple(result.environment.get(key) for key in ("device", "precision", "threads")) for result in results}
     kinds = {kind for kind in kinds if any(kind)}
-    if len(kinds) < 2:
+    machines = {(device, threads) for device, _, threads in kinds}
+    owners = {(result.contender, result.environment.get("precision")) for result in results}
+    if len(machines) < 2 and len(owners) == len({contender for contender, _ in owners}):
         return []
     told = "; ".join(sorted(f"{device}, {precision}, {threads} threads" for device, precision, threads in kinds))
     text = f"cells were computed in {len(kinds)} environments ({told})"
