@@ -24,6 +24,7 @@ from xzoo.compare.timings import Benchmark, InferenceRow, TrainingRow
 from xzoo.data.items import printable
 from xzoo.model.facts import describe
 from xzoo.report.notebook import SHOWN
+from xzoo.report.portraits import pair, portrait
 from xzoo.runs.result import Finding, Measure
 from xzoo.zoo.registry import Registry
 
@@ -149,6 +150,17 @@ def test_no_name_of_any_other_result_becomes_an_element_or_an_attribute(make: Ca
         found = Marks(make(name)._repr_html_())
         assert (found.kinds, found.open) == (plain.kinds, 0)
         assert printable(" ".join(name.splitlines()))[:15] in found.text
+
+
+@pytest.mark.parametrize("width", [50, 120])
+def test_no_name_of_a_backbone_becomes_a_code_of_the_terminal_or_another_line(width: int) -> None:
+    plain = facts("a name")
+    num_lines = [len(text.splitlines()) for text in (portrait(plain, width), pair(plain, plain, width))]
+    for name in NAMES[::3]:
+        found = facts(name)
+        shown = [portrait(found, width), pair(found, plain, width)]
+        assert [len(text.split("\n")) for text in shown] == num_lines
+        assert all(line.isprintable() for text in shown for line in text.split("\n"))
 
 
 def test_every_kind_of_result_is_shown() -> None:
