@@ -22,7 +22,7 @@ from xzoo.compare.exported import RECORD, Exported, ExportedFile, described
 from xzoo.compare.saved import RUNS, Saved, What, find, rebuild
 from xzoo.errors import CheckError, UsageError
 from xzoo.evaluate.deployed import Deployed
-from xzoo.evaluate.formats import Format, formats, version
+from xzoo.evaluate.formats import FORMATS, Format, formats, version
 from xzoo.evaluate.graph import MOST_DIFFERENCE, Agreement, compared, logits_of
 from xzoo.runs import store
 from xzoo.runs.following import followed
@@ -80,6 +80,9 @@ def ask(
     chosen = formats([to] if isinstance(to, str) else list(to))
     saved = find(run, **which)
     goal = Path(FOLDER, saved.cell.id) if folder is None else Path(folder).expanduser()
+    if named := [form for form in FORMATS.values() if Path(form.file).suffix == goal.suffix]:
+        remedy = f"say -o {goal.with_suffix('')} --to {named[0].name}; the file in it is {named[0].file}"
+        raise UsageError(f"{goal} is the name of a file, and an export is a folder", remedy)
     if not durable.may_replace(goal):
         raise UsageError(f"{goal} holds what is no export of xzoo's", "name a folder that is empty or not there: -o FOLDER")
     return Asked(saved, chosen, goal, origin.place_of(saved.folder, data), backbone)

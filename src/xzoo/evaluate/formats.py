@@ -35,11 +35,12 @@ Run = Callable[[Tensor], Tensor]
 
 
 class Format(Protocol):
-    """A form of file. `package` loads it, `takes` says what goes in: pixels in [0, 1], or pixels normalised."""
+    """A form of file. `package` loads it, `takes` says what goes in: pixels in [0, 1], or pixels normalised; `file` is its first."""
 
     name: str
     package: str
     takes: str
+    file: str
 
     def missing(self) -> tuple[str, str] | None:
         """Return what keeps it from being made here, and the remedy."""
