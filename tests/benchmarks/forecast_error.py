@@ -29,7 +29,8 @@ START = "import sys; from xzoo.cli import main; sys.exit(main())"
 COMMANDS = (
     "resnet18 frozen 20", "vgg11 frozen 5", "alexnet finetune 4", "mobilenet_v3_small finetune 4", "densenet121 finetune 2",
     "resnet18 last:1 8", "shufflenet_v2_x1_0 finetune 4", "resnet34 lp-ft 4", "regnet_y_400mf frozen 5",
-    "squeezenet1_1 finetune 4", "mnasnet1_0 gradual:1 4", "convnext_tiny frozen 5", "resnet18 finetune 24", "googlenet finetune 16",
+    "squeezenet1_1 finetune 4", "mnasnet1_0 gradual:1 4", "convnext_tiny frozen 5", "resnet18 finetune 24",
+    "googlenet finetune 16",
 )  # fmt: skip
 
 
