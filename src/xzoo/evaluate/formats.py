@@ -35,7 +35,7 @@ Run = Callable[[Tensor], Tensor]
 
 
 class Format(Protocol):
-    """A form of file. `package` loads it, `takes` says what goes in: pixels in [0, 1], or normalised; `file` is its first file."""
+    """A form of file. `package` loads it, `takes` says what goes in: pixels in [0, 1], or normalised; `file` is the first."""
 
     name: str
     package: str
