@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 VARIABLE = "_XZOO_COMPLETE"
 _GOES_ON = ("/", "@", ":", "=")
 """What a word ends in that is not at its end."""
+
+_PLAIN = re.compile(r"[\w./][\w./@:=,+-]*")
+"""Words that mean themselves on a shell's line. Shells write what they are told without quotes, and a run's folder can be called
+`$(command)`."""
 
 Words = Callable[[click.Context, str], Iterable[str]]
 Item = CompletionItem[str]
@@ -104,7 +109,7 @@ def attach(name: str, command: click.Command) -> None:
 
 
 def _items(words: Words, context: click.Context, incomplete: str) -> list[Item]:
-    found = [word for word in words(context, incomplete) if word.startswith(incomplete)]
+    found = [word for word in words(context, incomplete) if word.startswith(incomplete) and _PLAIN.fullmatch(word)]
     return (
         [_file(incomplete)] if not found and words in (_files, _backbones, _data, _runs) else [CompletionItem(w) for w in found]
     )
