@@ -118,6 +118,16 @@ def seeds_of(differences: Sequence[float], n: int = 400, **words: Any) -> Compar
     return found
 
 
+def test_where_images_would_settle_it_and_seeds_too_both_are_told() -> None:
+    """Two seeds leave one degree of freedom, which tens of thousands of images make up for, or a few seeds."""
+    found = seeds_of([0.05, 0.03])
+    assert found.more_images is not None
+    assert found.more_seeds is not None
+    assert found.more_images > 5000
+    assert found.more_seeds < 10
+    assert found.rests_on.endswith(f"more images would settle it, or about {found.more_seeds} more seeds")
+
+
 def test_seeds_that_disagree_among_themselves_show_no_difference_whatever_each_of_them_says() -> None:
     """Each seed alone is clear, and the mean is far from 0 for its images; another seed might say the opposite."""
     found = seeds_of([0.14, 0.12, -0.1])

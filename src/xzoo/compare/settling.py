@@ -9,7 +9,7 @@ from xzoo.statistics.power import detectable_difference, images_to_equate, image
 
 
 def settle(one: Evidence, margin: float, alpha: float) -> dict[str, Any]:
-    """Return `detectable`, and `more_images` or else `more_seeds`, for a power of 80% at this level; None where nothing would do.
+    """Return `detectable`, `more_images` and `more_seeds`, of which either would do, for a power of 80% at this level, or None.
 
     From the disagreement seen: exact where there is one seed and no patients, else from the errors of images and seeds. Images
     would settle a pair by showing that one is ahead, or that both are equivalent, whichever needs fewer.
@@ -24,7 +24,7 @@ def settle(one: Evidence, margin: float, alpha: float) -> dict[str, Any]:
         tells = one.combined.images_to_tell(n, alpha) if one.difference.value else None
     needed = [count for count in (tells, _to_equate(one, margin, alpha)) if count is not None]
     more = max(1, min(needed) - n) if needed else None
-    seeds = one.combined.seeds_to_tell(alpha) if more is None and one.difference.value else None
+    seeds = one.combined.seeds_to_tell(alpha) if one.difference.value else None
     return {"detectable": least, "more_images": more, "more_seeds": seeds - len(one.seeds) if seeds else None}
 
 

@@ -129,7 +129,8 @@ def _outlook(one: Comparison) -> list[str]:
         return []
     lines = [f"{one.difference.n} images find differences from {one.detectable:.3f} on, four times in five"]
     if one.more_images is not None:
-        lines.append(f"about {_rounded(one.more_images)} more images would settle it")
+        or_seeds = "" if one.more_seeds is None else f", or about {one.more_seeds} more seeds"
+        lines.append(f"about {_rounded(one.more_images)} more images would settle it{or_seeds}")
     elif one.more_seeds is not None:
         lines.append(f"more images would not settle it, about {one.more_seeds} more seeds would")
     else:

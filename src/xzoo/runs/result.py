@@ -219,7 +219,7 @@ class Comparison:
     `verdict` is ahead, equivalent, cannot tell, or not distinguishable from guessing, and `rests_on` says on which figures.
     `p_equivalent`, after Holm, is that of a difference of `margin` or more. The standard error of the images and the deviation
     between seeds stand apart. Of a pair that cannot be told apart, `detectable` is the least difference that these images find
-    with a power of 80%, and `more_images` or else `more_seeds` are about what would settle it. `auroc` is the same for the
+    with a power of 80%, and either `more_images` or `more_seeds` is about what would settle it. `auroc` is the same for the
     ranking.
     """
 
