@@ -101,7 +101,7 @@ def test_runs_are_completed_where_they_are_kept(said: Callable[[str], list[str]]
     assert said("xzoo runs show ") == ["file,"]
 
 
-@pytest.mark.parametrize("name", ["$(date)", "`date`", ";date;", "a b", "a\nfile,b", "\x1b[2J", "-o", "~", "a'", "a&b", "a|b", "a*"])
+@pytest.mark.parametrize("name", ["$(date)", "`date`", ";date;", "a b", "a\nfile,b", "\x1b[2J", "-o", "~", "a'", "a&b", "a*"])
 def test_a_run_whose_name_a_shell_would_carry_out_is_not_offered(
     said: Callable[[str], list[str]], place: Path, name: str
 ) -> None:
