@@ -1,4 +1,4 @@
-"""The main job on real chest X-rays with a real pretrained backbone. Bounds: docs/reports.md."""
+"""The main job on real chest X-rays with a real pretrained backbone. Bounds: docs/reports/002.md."""
 
 import os
 from pathlib import Path
