@@ -231,20 +231,28 @@ def test_a_folder_that_never_makes_way_is_told(tmp_path: Path, monkeypatch: pyte
 
 def test_only_what_stands_as_it_was_written_may_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "made"
-    assert durable.may_replace(folder)
+    assert durable.may_replace(folder, "*")
     with durable.new_folder(folder) as made:
         (made / "a.bin").write_bytes(b"a")
-    assert durable.may_replace(folder)
+    assert durable.may_replace(folder, "*")
     (folder / "b").mkdir()
-    assert durable.may_replace(folder), "an empty folder in it is nobody's work"
+    assert durable.may_replace(folder, "*"), "an empty folder in it is nobody's work"
     (folder / "b" / "mine.txt").write_text("mine")
-    assert not durable.may_replace(folder)
+    assert not durable.may_replace(folder, "*")
     (folder / "b" / "mine.txt").unlink()
     (folder / "a.bin").write_bytes(b"edited")
-    assert not durable.may_replace(folder)
-    assert not durable.may_replace(folder / "a.bin")
+    assert not durable.may_replace(folder, "*")
+    assert not durable.may_replace(folder / "a.bin", "*")
     (tmp_path / "empty").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "empty")
-    assert [durable.may_replace(tmp_path / name) for name in ("empty", "link")] == [True, False]
+    assert [durable.may_replace(tmp_path / name, "*") for name in ("empty", "link")] == [True, False]
     monkeypatch.chdir(tmp_path / "empty")
-    assert not durable.may_replace(Path())
+    assert not durable.may_replace(Path(), "*")
+
+
+def test_what_another_command_wrote_is_not_replaced(tmp_path: Path) -> None:
+    with durable.new_folder(tmp_path / "cell") as made:
+        (made / "result.json").write_bytes(b"{}")
+    with durable.new_folder(tmp_path / "maps") as made:
+        (made / "00001-a.png").write_bytes(b"")
+    assert [durable.may_replace(tmp_path / name, "*.png") for name in ("cell", "maps", "new")] == [False, True, True]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fnmatch
 import hashlib
 import json
 import os
@@ -95,10 +96,11 @@ def new_folder(folder: Path, stays: Callable[[], bool] = lambda: False) -> Itera
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def may_replace(folder: Path) -> bool:
+def may_replace(folder: Path, like: str) -> bool:
     """Whether a new folder may stand there: nothing does, or an empty folder, or one of `new_folder` as it was written.
 
-    The folder that the process is in, and those around it, must stay.
+    All its files must be `like` a pattern, so that none takes the place of what another command wrote. The folder that the
+    process is in, and those around it, must stay.
     """
     if not folder.exists() and not folder.is_symlink():
         return True
@@ -107,6 +109,8 @@ def may_replace(folder: Path) -> bool:
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()}
     if not found:
         return True
+    if not all(fnmatch.fnmatchcase(name, like) for name in found - {MANIFEST}):
+        return False
     return is_whole(folder) and found == {*json.loads((folder / MANIFEST).read_bytes()), MANIFEST}
 
 

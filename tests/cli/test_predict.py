@@ -154,6 +154,8 @@ def test_each_image_is_drawn_under_the_map_of_its_answer(answer: Callable[..., A
     assert len(list(goal.glob("*.png"))) == 8
     (goal / "mine.txt").write_text("keep me")
     assert answer("predict", "last", "data/test/dark", "--explain", str(goal))[0] == 2
+    cell = next(Path("xzoo-runs").glob("*/cells/*"))
+    assert answer("predict", "last", "data/test/dark", "--explain", str(cell))[0] == 2, "what another command wrote stays"
     assert (goal / "mine.txt").read_text() == "keep me"
 
 

@@ -45,6 +45,19 @@ def test_a_file_can_be_named_and_several_runs_be_given(command: Callable[..., An
     assert all(name in page for name in both)
 
 
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("a.md", "# xzoo"), ("a.csv", "run,rank"), ("a.TEX", r"\begin{table}"), ("a.htm", "<!doctype"), ("a", "<!doctype")],
+)
+def test_a_files_ending_says_its_form_where_no_other_is_asked_for(
+    command: Callable[..., Answer], runs: Path, tmp_path: Path, name: str, begins: str
+) -> None:
+    assert command("report", "last", "--runs", str(runs), "-o", str(tmp_path / name))[0] == 0
+    assert (tmp_path / name).read_text("utf-8").lower().startswith(begins)
+    assert command("report", "last", "--runs", str(runs), "--format", "csv", "-o", str(tmp_path / name))[0] == 0
+    assert (tmp_path / name).read_text("utf-8").startswith("run,rank")
+
+
 def test_json_is_one_object_on_stdout_and_in_the_file(
     command: Callable[..., Answer], one_object: Reader, runs: Path, tmp_path: Path
 ) -> None:

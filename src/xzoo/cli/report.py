@@ -16,7 +16,10 @@ PAGE, CARDS = "xzoo-report.html", "xzoo-cards"
 @click.command("report")
 @click.argument("names", nargs=-1, required=True, metavar="RUN...")
 @click.option(
-    "--format", "form", type=click.Choice(FORMS), default="html", help="A page, text, tables, JSON, or a model card each."
+    "--format",
+    "form",
+    type=click.Choice(FORMS),
+    help="Page, text, tables, JSON, or model cards. Default: as the file ends, else html.",
 )
 @click.option(
     "-o", "--output", metavar="PATH", callback=not_empty, help=f"Where it goes. Default: {PAGE}, {CARDS}/; others to stdout."
@@ -24,7 +27,7 @@ PAGE, CARDS = "xzoo-report.html", "xzoo-cards"
 @click.option("--audit", metavar="FILE", callback=not_empty, help="What `xzoo audit --format json` printed of the same data.")
 @click.option("--data", metavar="PATH", callback=not_empty, help="Where the run's images lie now, if they were moved.")
 @click.option("--runs", default="xzoo-runs", metavar="FOLDER", callback=not_empty, help="Where run folders are kept.")
-def command(names: tuple[str, ...], form: str, output: str | None, audit: str | None, data: str | None, runs: str) -> None:
+def command(names: tuple[str, ...], form: str | None, output: str | None, audit: str | None, data: str | None, runs: str) -> None:
     """Report RUNs (each a path, a hash prefix, or last): one HTML file that needs no network, or Markdown, CSV, LaTeX.
 
     With --format card, a folder for each trained model: its Hugging Face card, and the CLAIM and TRIPOD+AI checklists.
@@ -34,6 +37,7 @@ def command(names: tuple[str, ...], form: str, output: str | None, audit: str | 
     from xzoo.data.items import printable
     from xzoo.report import writing
 
+    form = form or writing.SUFFIXES.get(Path(output or PAGE).suffix.lower(), "html")
     writing.check_data(data, form)
     if form == "card":
         goals = writing.write_cards(names, Path(output or CARDS).expanduser(), runs, audit)

@@ -83,7 +83,7 @@ def ask(
     if named := [form for form in FORMATS.values() if Path(form.file).suffix == goal.suffix]:
         remedy = f"say -o {goal.with_suffix('')} --to {named[0].name}; the file in it is {named[0].file}"
         raise UsageError(f"{goal} is the name of a file, and an export is a folder", remedy)
-    if not durable.may_replace(goal):
+    if not durable.may_replace(goal, like="model.*"):
         raise UsageError(f"{goal} holds what is no export of xzoo's", "name a folder that is empty or not there: -o FOLDER")
     return Asked(saved, chosen, goal, origin.place_of(saved.folder, data), backbone)
 

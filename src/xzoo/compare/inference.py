@@ -100,7 +100,7 @@ def predict(  # noqa: PLR0913 - the keywords are those of `load`, and what to do
     class activation map of its most probable class, which is the network's in float32 whatever engine answered.
     Raises what `load` does, UnavailableError for a device, and DataError naming every file that cannot be read.
     """
-    if explain is not None and not durable.may_replace(Path(explain).expanduser()):
+    if explain is not None and not durable.may_replace(Path(explain).expanduser(), like="*.png"):
         raise UsageError(f"{explain} holds other things than maps of xzoo's", "name a folder that is empty or not there")
     files = find_images([paths] if isinstance(paths, str | os.PathLike) else paths)
     saved = find(run, contender=contender, seed=seed, runs=runs)

@@ -108,12 +108,11 @@ def _curves(result: CellResult) -> dict[str, tuple[tuple[int, float], ...]]:
 
 def _to_tensorboard(goal: Path, run: str, when: float, told: list[_Told]) -> str:
     """Put a folder `goal/RUN/CELL` with one file of events in place for each cell, and return the command that shows them."""
-    if not durable.may_replace(goal / run):
+    if not durable.may_replace(goal / run, like="*/events.out.tfevents.*"):
         raise UsageError(f"{goal / run} holds something else than this run", "name another folder")
     from torch.utils.tensorboard.summary import hparams, scalar
     from torch.utils.tensorboard.writer import FileWriter
 
-    durable.remove(goal / run)
     with durable.new_folder(goal / run) as folder:
         for one in told:
             writer = FileWriter(str(folder / one.cell.id))
