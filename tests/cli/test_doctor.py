@@ -93,6 +93,9 @@ def test_the_whole_command_works_without_torch(
 
 def test_what_is_seen_here_is_a_screen_of_text(command: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://somebody:secret@127.0.0.1:9/")
+    monkeypatch.setenv("HTTP_PROXY", "somebody:secret@127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://somebody:my@secret@127.0.0.1:9/")
+    monkeypatch.setenv("HF_ENDPOINT", "https://somebody:secret@mirror.example")
     code, out, _ = command("doctor", "--no-network")
     [precision] = [line for line in out.splitlines() if "xzoo would train on" in line]
     from xzoo.train.device import choose
@@ -100,6 +103,7 @@ def test_what_is_seen_here_is_a_screen_of_text(command: Callable[..., Answer], m
     assert f"{choose().kind} in {choose().precision}" in precision
     assert all(f"\n{word}\n" in out for word in ("device", "libraries", "folders", "network", "plugins"))
     assert "secret" not in out
+    assert all(f"\n  {line}" in out for line in ("HTTPS_PROXY=http://127.0.0.1:9/", "https://mirror.example not asked"))
     assert "warning [plugin-broken] " in out  # the fake distributions hold one
     assert code == 0, out
 

@@ -20,7 +20,7 @@ SECONDS = 2.0
 TORCH = "https://download.pytorch.org"
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-_LOGIN = re.compile(r"(?<=//)[^/@]*@")
+_LOGIN = re.compile(r"(?:(?<=//)|^(?!\w+://)).*@")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def look(*, ask: bool = True) -> Network:
         thread.join(max(0.0, ends - time.monotonic()))
     late = f"no answer within {SECONDS:g} s"
     said = {address: faults.get(address, late) for address in threads}
-    servers = (Server(a, not said[a] if a in said else None, said.get(a, "")) for a in wanted)
+    servers = (Server(_LOGIN.sub("", a), not said[a] if a in said else None, said.get(a, "")) for a in wanted)
     return Network(is_offline=offline, variables=_variables(), servers=tuple(servers))
 
 
