@@ -222,6 +222,7 @@ def test_curves_are_means_with_a_band_over_seeds(outcome: Outcome, plt: Any) -> 
     ax = outcome.plot_curves(line="train_loss")
     assert [len(line.get_xdata()) for line in ax.lines] == [3, 3]
     assert len(ax.collections) == 2
+    assert [tick for tick in ax.get_xticks() if tick % 1] == []
     cells = [cell for cell in outcome.cells if cell.contender == outcome.contenders[0].id]
     first = sum(cell.curves[0].train_loss for cell in cells) / len(cells)
     assert ax.lines[0].get_ydata()[0] == pytest.approx(first, abs=1e-5)

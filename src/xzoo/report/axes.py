@@ -67,6 +67,7 @@ def learning(outcome: Outcome, ax: Any, line: str) -> None:
             if curve.seeds > 1:
                 ax.fill_between(epochs, low, high, alpha=0.2, color=handles[-1].get_color(), linewidth=0)
             names.append(f"{curve.number} {_cut(curve.id)}")
+    ax.xaxis.set_major_locator(needed("matplotlib.ticker", "plot_curves").MaxNLocator(integer=True))
     ax.set_xlabel("epoch")
     ax.set_ylabel(line.replace("val_", "validation ").replace("train_", "training "))
     if handles:
