@@ -16,7 +16,7 @@ from strings import HOSTILE
 from xzoo import durable
 from xzoo.compare.outcome import Outcome
 from xzoo.data.items import printable
-from xzoo.report.cards import document
+from xzoo.report.cards import document, images
 from xzoo.report.cards.facts import FACTS, facts
 from xzoo.report.cards.figures import figure
 from xzoo.report.cards.front import front_matter
@@ -92,6 +92,40 @@ def test_the_model_is_the_one_whose_tensors_were_kept(
 def test_images_are_counted_by_class_and_split(models: list[Trained]) -> None:
     assert models[0].counts == {split: {"normal": 30, "pneumonia": 30} for split in ("train", "val", "test")}
     assert "| pneumonia | 30 | 30 | 30 |" in card(models[0])
+    assert images.subset(models[0]) == "All 180 images that xzoo was given take part."
+    fewer = dataclasses.replace(models[0], counts={"train": {"normal": 5}, "test": {"normal": 30}})
+    assert images.subset(fewer) == "35 of the 180 images that xzoo was given take part: training on fewer was asked for."
+
+
+@pytest.mark.parametrize(
+    ("rule", "drawn", "seed", "said"),
+    [
+        (
+            "declared",
+            ["train", "val"],
+            1,
+            "with the data: test. Drawn by xzoo, stratified by class: training (seed 1), validation (seed 1).",
+        ),
+        ("declared", ["train", "test"], 1, "validation. Drawn by xzoo, stratified by class: training (seed 0), test (seed 0)."),
+        (
+            "0.6,0.2,0.2 (seed 7)",
+            ["val", "test"],
+            1,
+            "training. Drawn by xzoo, stratified by class: validation (seed 7), test (seed 0).",
+        ),
+        ("pool", ["val", "test"], 1, "training. Drawn by xzoo, stratified by class: validation (seed 1), test (seed 1)."),
+    ],
+)
+def test_a_card_says_what_was_drawn_and_not_the_name_of_the_rule(
+    models: list[Trained], rule: str, drawn: list[str], seed: int, said: str
+) -> None:
+    model = models[0]
+    outcome = dataclasses.replace(model.reading.outcome, dataset={**model.dataset, "drawn": drawn})
+    reading = dataclasses.replace(model.reading, outcome=outcome)
+    row, cell = dataclasses.replace(model.row, split=rule), dataclasses.replace(model.cell, seed=seed)
+    text = " ".join(images.splits(dataclasses.replace(model, reading=reading, row=row, cell=cell)).split())
+    assert said in text
+    assert "declared" not in text
 
 
 def test_a_card_warns_of_clinical_use_names_its_licence_and_how_to_make_it_again(models: list[Trained]) -> None:

@@ -14,8 +14,9 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 from xzoo.compare.outcome import Outcome
 from xzoo.report.contents import Contents, contents
 from xzoo.report.reading import Reading, read_folder
-from xzoo.report.sections import confusion, discrimination, freezing, tradeoffs
+from xzoo.report.sections import confusion, discrimination, freezing, reliability, tradeoffs
 from xzoo.report.sections.leaderboard import leaderboard
+from xzoo.report.sections.origins import origins
 from xzoo.runs.result import Finding
 from xzoo.runs.store import RunFolder
 
@@ -136,6 +137,49 @@ def test_reliability_has_a_curve_for_each_seed(found: Contents) -> None:
         assert high is not None
         assert 0 <= said <= 1
         assert low <= share <= high
+
+
+def test_verdicts_of_seeds_that_differ_say_of_how_many_seeds_they_are(reading: Reading) -> None:
+    row = reading.outcome.contenders[0]
+    verdicts = iter(["too high for ill", "no departure found", "no departure found"])
+    cells = [
+        replace(cell, calibration={"test": {**cell.calibration["test"], "verdict": next(verdicts)}})
+        for cell in reading.outcome.cells
+        if cell.contender == row.id
+    ]
+    [found] = reliability.reliabilities(replace(reading, outcome=replace(reading.outcome, contenders=[row], cells=cells)))
+    assert found.verdicts == ["2 of 3 seeds: no departure found", "1 of 3 seeds: too high for ill"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "drawn", "said"),
+    [
+        ("declared", [], "A"),
+        ("declared", ["train", "val"], "A; each further seed draws validation anew"),
+        ("declared (seed 3)", ["train", "val"], "A"),
+        ("pool", ["train", "val", "test"], "A; each further seed draws validation and test anew"),
+    ],
+)
+def test_the_table_says_where_images_came_from_and_not_the_name_of_the_rule(
+    reading: Reading, rule: str, drawn: list[str], said: str
+) -> None:
+    outcome = reading.outcome
+    rows = [replace(one, split=rule) for one in outcome.contenders]
+    told = replace(outcome, contenders=rows, dataset={**outcome.dataset, "drawn": drawn, "first_line": "A"})
+    assert leaderboard(replace(reading, outcome=told)).images == said
+
+
+@pytest.mark.parametrize(
+    ("looks", "said"),
+    [
+        (18, "Test was looked at once for each trained network, after training: 18 trained networks."),
+        (72, "Test was looked at 72 times for 18 trained networks: after every epoch too, as was asked."),
+        (None, "Test was looked at an unknown number of times, by 18 trained networks."),
+    ],
+)
+def test_looks_at_test_are_told_beside_the_number_of_networks(reading: Reading, looks: int | None, said: str) -> None:
+    known = replace(reading.outcome, dataset={**reading.outcome.dataset, "test_looks": looks})
+    assert origins(replace(reading, outcome=known)).looks == said
 
 
 def test_curves_are_means_with_the_seeds_as_a_band(found: Contents) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from xzoo.audit.balance import NAMES
 from xzoo.data.items import SPLITS, listed
+from xzoo.data.split import TEST_SEED
 from xzoo.report.cards.figures import figure
 from xzoo.report.cards.trained import Trained
 
@@ -19,12 +22,21 @@ def counts(model: Trained) -> str:
 
 def splits(model: Trained) -> str:
     """Return where each split came from."""
-    drawn = [NAMES[name] for name in model.dataset.get("drawn", ())]
+    drawn = [f"{NAMES[name]} (seed {_seed(model, name)})" for name in model.dataset.get("drawn", ())]
     given = [NAMES[name] for name in SPLITS if name in model.counts and name not in model.dataset.get("drawn", ())]
     parts = [f"Given with the data: {', '.join(given)}." if given else ""]
     if drawn:
-        parts.append(f"Drawn by xzoo, stratified by class: {', '.join(drawn)} (rule: {model.row.split}, seed {model.cell.seed}).")
+        parts.append(f"Drawn by xzoo, stratified by class: {', '.join(drawn)}.")
     return " ".join(part for part in parts if part)
+
+
+def _seed(model: Trained, split: str) -> int:
+    """Return the seed by which a split was drawn; what is left for training goes by validation's, where that is drawn."""
+    rule, drawn = model.row.split, model.dataset.get("drawn", ())
+    if not rule.startswith("pool") and (split == "test" or "val" not in drawn):
+        return TEST_SEED
+    named = re.search(r"\bseed (\d+)", rule)
+    return int(named[1]) if named else model.cell.seed
 
 
 def level(model: Trained) -> str:
@@ -71,7 +83,9 @@ def subset(model: Trained) -> str:
     """Return which of the images were used."""
     size = model.dataset.get("images")
     used = sum(sum(by_class.values()) for by_class in model.counts.values())
-    return f"{used} of the {size} images that xzoo was given take part, by the rule {model.row.split}." if size else ""
+    if not size or used == size:
+        return f"All {size} images that xzoo was given take part." if size else ""
+    return f"{used} of the {size} images that xzoo was given take part: training on fewer was asked for."
 
 
 def missing(model: Trained) -> str:

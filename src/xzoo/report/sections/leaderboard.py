@@ -42,11 +42,15 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Leaderboard:
-    """The rows, best first, and the accuracy of always naming the largest class, by split."""
+    """The rows, best first, and the accuracy of always naming the largest class, by split.
+
+    `images` says where those of each split came from; it is empty where contenders differ in that.
+    """
 
     rows: Sequence[Row]
     majority: Mapping[str, Figure]
     splits: Sequence[str]
+    images: str
     freezes: Sequence[str]
 
 
@@ -63,8 +67,19 @@ def leaderboard(reading: Reading) -> Leaderboard:
         rows=rows,
         majority=majority,
         splits=list(dict.fromkeys(one.split for one in found)),
+        images=_images(reading),
         freezes=list(dict.fromkeys(one.freeze for one in found)),
     )
+
+
+def _images(reading: Reading) -> str:
+    outcome, rules = reading.outcome, {one.split for one in reading.outcome.contenders}
+    if len(rules) != 1:
+        return ""
+    [rule] = rules
+    is_anew = "val" in outcome.dataset.get("drawn", ()) and "seed" not in rule and len({cell.seed for cell in outcome.cells}) > 1
+    anew = "validation and test" if rule.startswith("pool") else "validation"
+    return f"{outcome.dataset.get('first_line', '')}{f'; each further seed draws {anew} anew' if is_anew else ''}"
 
 
 def _row(number: int, one: Contender, *, has_front: bool, recommended: bool) -> Row:

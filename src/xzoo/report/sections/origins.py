@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xzoo.compare.outcome import Outcome
+from xzoo.data.items import counted
 from xzoo.report.reading import Reading
 
 
@@ -32,6 +34,7 @@ class Origins:
     when: str
     plan: str
     data: Mapping[str, Any]
+    looks: str
     recipe: Mapping[str, Any]
     environment: Mapping[str, Any]
     versions: Mapping[str, str]
@@ -62,9 +65,23 @@ def origins(reading: Reading) -> Origins:
         when=reading.when,
         plan=str(reading.plan.get("hash", reading.name)),
         data=outcome.dataset,
+        looks=_looks(outcome),
         recipe=outcome.recipe,
         environment=machine,
         versions=outcome.environment.get("versions", {}),
         weights=weights,
         engines=sorted({f"{cell.engine}, {cell.precision}" for cell in outcome.cells if cell.engine}),
     )
+
+
+def _looks(outcome: Outcome) -> str:
+    """Return how often test was looked at, more than once for a network only where it was watched."""
+    networks, looks = (
+        counted(sum(cell.status == "done" for cell in outcome.cells), "trained network"),
+        outcome.dataset.get("test_looks"),
+    )
+    if looks is None:
+        return f"Test was looked at an unknown number of times, by {networks}."
+    if looks == sum(cell.status == "done" for cell in outcome.cells):
+        return f"Test was looked at once for each trained network, after training: {networks}."
+    return f"Test was looked at {looks} times for {networks}: after every epoch too, as was asked."

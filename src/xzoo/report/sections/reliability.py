@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -14,7 +15,8 @@ from xzoo.report.reading import Reading
 class Reliability:
     """A contender's curves, one per seed: bins as (said, share, low, high).
 
-    `ece` and what calibrated probabilities would show are means over seeds; `verdicts` are those of the seeds, each once.
+    `ece` and what calibrated probabilities would show are means over seeds; `verdicts` are those of the seeds, each
+    once, with its number of seeds where they differ.
     """
 
     number: int
@@ -49,5 +51,12 @@ def _reliability(number: int, name: str, told: Sequence[Mapping[str, Any]]) -> R
         ece=fmean(seed["ece"] for seed in told),
         ece_if_calibrated=fmean(seed["ece_if_calibrated"] for seed in told),
         slopes=[seed["slope"]["value"] for seed in told if seed["slope"]],
-        verdicts=list(dict.fromkeys(seed["verdict"] for seed in told)),
+        verdicts=_verdicts([str(seed["verdict"]) for seed in told]),
     )
+
+
+def _verdicts(by_seed: Sequence[str]) -> Sequence[str]:
+    found = Counter(by_seed)
+    if len(found) == 1:
+        return list(found)
+    return [f"{count} of {len(by_seed)} seeds: {verdict}" for verdict, count in found.most_common()]
