@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -120,6 +121,12 @@ def test_the_screen_breaks_rows_as_a_terminal_does() -> None:
     assert screen.lines() == ["abcd", "xyz12"]
 
 
+def take_the_terminal() -> None:
+    """Make the terminal at stdin this process's own, and listen to Ctrl-C, which shells switch off for what runs behind."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A process on a pseudo terminal of its own, and what its screen shows."""
 
@@ -138,7 +145,7 @@ class Terminal:
             cwd=folder,
             env={**kept, "PYTHONPATH": path, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - the child's terminal, for Ctrl-C
+            preexec_fn=take_the_terminal,  # noqa: PLW1509 - nothing else runs here yet
         )
         os.close(slave)
         self.raw = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -55,6 +56,24 @@ def test_an_audit_of_other_images_is_refused(run: Path, audit: Audit, tmp_path: 
     (tmp_path / "other.json").write_bytes(msgspec.json.encode(audit, enc_hook=str))
     with pytest.raises(xzoo.UsageError, match="other images"):
         writing.gather([run], "nowhere", tmp_path / "other.json")
+
+
+@pytest.mark.parametrize(("own", "is_refused"), [("the same", False), ("with patients", True)])
+def test_an_audit_of_other_splits_or_patients_is_refused(
+    run: Path, written: Path, tmp_path: Path, own: str, is_refused: bool
+) -> None:
+    """What it says of patients and of what crosses splits would stand in the run's page and card as the run's own."""
+    run = Path(shutil.copytree(run, tmp_path / run.name))
+    stored = run / "compare.json"
+    outcome, told = (msgspec.json.decode(path.read_bytes()) for path in (stored, written))
+    outcome["dataset"]["splits_and_groups"], told["dataset"]["splits_and_groups"] = "the same", own
+    stored.write_bytes(msgspec.json.encode(outcome))
+    written.write_bytes(msgspec.json.encode(told))
+    if is_refused:
+        with pytest.raises(xzoo.UsageError, match="other splits or patients"):
+            writing.gather([run], "nowhere", written)
+    else:
+        assert writing.gather([run], "nowhere", written)[0].faults is not None
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", '{"schema": "xzoo.compare/1"}'])

@@ -16,7 +16,7 @@ from xzoo.audit.opening import Unreadable
 from xzoo.audit.shift import Control, LabelShift, Separation, Shift, Trait
 from xzoo.data.items import SPLITS
 from xzoo.data.pack import Pack
-from xzoo.data.split import Split, first_line
+from xzoo.data.split import Split, fingerprint, first_line
 from xzoo.runs import showing
 from xzoo.runs.result import Finding, Measure
 
@@ -154,5 +154,6 @@ def dataset(pack: Pack, drawn: Split) -> Mapping[str, Any]:
         "splits": {name: len(getattr(drawn, name)) for name in SPLITS},
         "drawn": [name for name in SPLITS if "drawn" in drawn.origin[name]],
         "first_line": first_line(drawn),
+        "splits_and_groups": fingerprint(drawn, pack.groups_N),
         "pack": pack.key,
     }

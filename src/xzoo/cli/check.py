@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import rich_click as click
 from click.exceptions import Exit
 
-from xzoo.cli.frame import emit, format_option
+from xzoo.cli.frame import emit, format_option, say
 
 if TYPE_CHECKING:
     from xzoo.conformance.verdicts import Examination, Verdict
@@ -34,7 +33,7 @@ def command(context: click.Context, names: tuple[str, ...], seconds: float, memo
     limits = Limits(seconds=seconds, memory_mb=int(memory * 1000))
     found = []
     for name in dict.fromkeys(apart.named(names)):
-        print(f"checking {name}", file=sys.stderr, flush=True)
+        say(f"checking {name}")
         found.append(apart.examine(name, limits))
     is_json = "json" in (form, context.parent.params.get("form") if context.parent else None)
     value = {"schema": "xzoo.check/1", "holds": all(one.holds for one in found), "backbones": [_plain(one) for one in found]}

@@ -89,8 +89,9 @@ def format_option(function: Function) -> Function:
 
 
 def say(line: str) -> None:
-    """Print a line on stderr, where progress is told."""
-    print(line, file=sys.stderr, flush=True)
+    """Write a line on stderr, where progress is told, in one go: an interrupt does not part it from its end."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def emit(value: Any, form: str, text: Callable[[], str]) -> None:

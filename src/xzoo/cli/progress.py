@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from xzoo.cli.frame import say
 from xzoo.compare.experiment import CellEnded, CellStarted, EpochEnded, Event
 from xzoo.data.items import printable
 
@@ -29,7 +30,7 @@ def follow(events: Iterator[Event], plan: Plan, first_line: str, folder: str, de
         _live(events, plan, console, device)
         return
     for event in events:
-        print(_flat(line_of(event)), file=sys.stderr, flush=True)
+        say(_flat(line_of(event)))
 
 
 def line_of(event: Event) -> str:

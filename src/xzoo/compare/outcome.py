@@ -11,6 +11,7 @@ from typing import Any
 from xzoo.compare import advice, findings, standings, verdict
 from xzoo.compare.plan import Plan
 from xzoo.data import split as splits
+from xzoo.data.items import counted
 from xzoo.runs import showing
 from xzoo.runs.result import BackboneFacts, CellResult, Comparison, Contender, Finding, Recommendation
 from xzoo.runs.store import RunFolder
@@ -76,6 +77,12 @@ class Outcome:
         """Return matplotlib axes with accuracy against a cost: gmacs, latency_ms, seconds or params."""
         return showing.drawn("cost", self, ax, cost=cost, split=split)
 
+    def __repr__(self) -> str:
+        return showing.brief(self, counted(len(self.contenders), "contender"), counted(len(self.cells), "cell"), self.run)
+
+    def __str__(self) -> str:
+        return showing.as_text(self)
+
     def _repr_html_(self) -> str:
         return showing.as_html(self)
 
@@ -125,6 +132,7 @@ def dataset(plan: Plan) -> dict[str, Any]:
         "splits": {name: len(getattr(split, name)) for name in ("train", "val", "test")},
         "drawn": [name for name, origin in split.origin.items() if "drawn" in origin],
         "first_line": splits.first_line(split),
+        "splits_and_groups": splits.fingerprint(split, pack.groups_N),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -92,6 +93,12 @@ def first_line(split: Split) -> str:
         following = split.origin[SPLITS[place + 1]] if place + 1 < len(SPLITS) else None
         told.append(size if following == origin else f"{size} ({origin})")
     return ", ".join(told)
+
+
+def fingerprint(split: Split, groups_N: Sequence[str | None]) -> str:
+    """Return a hash of which images lie in each split and of what is known of their patients."""
+    places = [getattr(split, name).tolist() for name in SPLITS]
+    return hashlib.sha256(msgspec.json.encode([places, groups_N])).hexdigest()[:16]
 
 
 def draw(

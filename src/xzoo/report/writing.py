@@ -102,7 +102,8 @@ def _opened(what: Sequence[Run], runs: str | Path, audit: str | Path | None) -> 
     readings = [_read(one, Path(runs)) for one in what]
     told = None if audit is None else read_audit(Path(audit).expanduser())
     if told is not None and not any(is_of(told, one) for one in readings):
-        raise UsageError(f"{audit} is an audit of other images than the runs'", "audit the data that the run was given")
+        what = f"{audit} is an audit of other images than the runs', or of other splits or patients"
+        raise UsageError(what, "give `xzoo audit` the data, --group, --split and --split-seed as the run had them")
     return readings, told
 
 

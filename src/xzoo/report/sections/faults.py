@@ -79,5 +79,8 @@ def faults(reading: Reading, audit: Audit | None, album: Album | None = None) ->
 
 
 def is_of(audit: Audit, reading: Reading) -> bool:
-    """Whether an audit read the images, and the labels, that a run learnt from."""
-    return bool(audit.dataset["pack"] == reading.outcome.dataset["pack"])
+    """Whether an audit read the images and labels that a run learnt from, split and grouped as its first cell's are."""
+    own, other = audit.dataset, reading.outcome.dataset
+    # Runs and audits of earlier versions do not know their splits by a hash.
+    drawn = {one["splits_and_groups"] for one in (own, other) if "splits_and_groups" in one}
+    return bool(own["pack"] == other["pack"] and len(drawn) < 2)
