@@ -25,6 +25,8 @@ from xzoo.data.items import printable
 from xzoo.model.facts import describe
 from xzoo.report.notebook import SHOWN
 from xzoo.report.portraits import pair, portrait
+from xzoo.report.printed import PRINTED
+from xzoo.report.tables import outcome_text
 from xzoo.runs.result import Finding, Measure
 from xzoo.zoo.registry import Registry
 
@@ -112,7 +114,12 @@ def benchmark(name: str) -> Benchmark:
     row = InferenceRow(backbone=name, engine=name, asked="fp32", batch=1, precision="fp32", p50_ms=ONE, rank=1)
     failed = InferenceRow(backbone=f"{name}!", engine=name, asked="fp32", batch=1, error={"text": name, "remedy": name})
     step = TrainingRow(backbone=name, freeze=name, precision="fp32", batch=8, trains_on=name, step_ms=ONE, rank=1)
-    return Benchmark(environment={"device": name, "threads": 1}, rows=(row, failed), training=(step,), notes=(name,))
+    return Benchmark(
+        environment={"device": name, "threads": 1, "versions": {"torch": name}, "load": [0.0, 0.0]},
+        rows=(row, failed),
+        training=(step,),
+        notes=(name,),
+    )
 
 
 def predicted(name: str) -> Predicted:
@@ -165,6 +172,24 @@ def test_no_name_of_a_backbone_becomes_a_code_of_the_terminal_or_another_line(wi
 
 def test_every_kind_of_result_is_shown() -> None:
     assert {type(make("a")).__name__ for make in OTHERS} | {"Outcome"} == set(SHOWN)
+
+
+def test_at_a_prompt_a_result_is_one_line_and_printed_it_is_the_command_s_text(outcome: Outcome) -> None:
+    assert repr(outcome) == f"<Outcome: 2 contenders, 4 cells, {outcome.run}>"
+    assert str(outcome) == outcome_text(outcome)
+    found = [make("a\nname") for make in OTHERS if make is not facts]
+    assert {type(one).__name__ for one in found} | {"Outcome"} == set(PRINTED)
+    assert [repr(one) for one in found] == [
+        "<Audit: a\\nname, a\\nname, 1 finding>",
+        "<Explanation: 1 contender, a\\nname>",
+        "<Benchmark: 2 timings, 1 timing of training>",
+        "<Predicted: 30 images, a\\nname, seed 0, a\\nname>",
+    ]
+
+
+@pytest.mark.parametrize(("make", "says"), [(explanation, "test"), (benchmark, "a name"), (predicted, "a name29,a name,1")])
+def test_print_shows_the_others_as_their_commands_do(make: Callable[[str], Any], says: str) -> None:
+    assert says in str(make("a name"))
 
 
 def test_of_many_images_the_first_are_shown_and_the_frame_holds_all() -> None:

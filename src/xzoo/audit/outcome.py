@@ -14,7 +14,7 @@ from xzoo.audit.duplicates import Pair
 from xzoo.audit.leakage import Leak
 from xzoo.audit.opening import Unreadable
 from xzoo.audit.shift import Control, LabelShift, Separation, Shift, Trait
-from xzoo.data.items import SPLITS
+from xzoo.data.items import SPLITS, counted
 from xzoo.data.pack import Pack
 from xzoo.data.split import Split, fingerprint, first_line
 from xzoo.runs import showing
@@ -100,6 +100,13 @@ class Audit:
     def to_frame(self) -> Any:
         """Return a pandas frame, a row per finding. Raises UnavailableError where pandas is not installed."""
         return showing.frame([asdict(one) for one in self.findings])
+
+    def __repr__(self) -> str:
+        name, splits = self.dataset["name"], self.dataset["first_line"]
+        return showing.brief(self, name, splits, counted(len(self.findings), "finding"))
+
+    def __str__(self) -> str:
+        return showing.as_text(self)
 
     def _repr_html_(self) -> str:
         return showing.as_html(self)

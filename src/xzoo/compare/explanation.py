@@ -9,6 +9,7 @@ from typing import Any
 from xzoo.compare.cause import Cause
 from xzoo.compare.drop import Drop
 from xzoo.compare.pooling import Pooled
+from xzoo.data.items import counted
 from xzoo.runs import showing
 
 SCHEMA = "xzoo.explain/1"
@@ -59,6 +60,12 @@ class Explanation:
             for cause in one.causes
         ]
         return showing.frame(rows)
+
+    def __repr__(self) -> str:
+        return showing.brief(self, counted(len(self.contenders), "contender"), self.run)
+
+    def __str__(self) -> str:
+        return showing.as_text(self)
 
     def _repr_html_(self) -> str:
         return showing.as_html(self)

@@ -21,6 +21,7 @@ from xzoo.compare.bench import shorter_side
 from xzoo.compare.layout import is_frozen
 from xzoo.compare.overlays import Answered, pictured, shown
 from xzoo.compare.saved import RUNS, Saved, What, find, rebuild, restored
+from xzoo.data.items import counted
 from xzoo.data.unlabelled import Fit, find_images, read_batches
 from xzoo.errors import UsageError
 from xzoo.evaluate.deployed import Deployed
@@ -76,6 +77,12 @@ class Predicted:
             for one in self.images
         ]
         return showing.frame(rows, "path")
+
+    def __repr__(self) -> str:
+        return showing.brief(self, counted(len(self.images), "image"), f"{self.contender}, seed {self.seed}", self.run)
+
+    def __str__(self) -> str:
+        return showing.as_text(self)
 
     def _repr_html_(self) -> str:
         return showing.as_html(self)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xzoo.data.items import counted
 from xzoo.runs import showing
 from xzoo.runs.result import Measure
 from xzoo.train.recipe import Recipe
@@ -121,6 +122,12 @@ class Benchmark:
             for row in self.rows
         ]
         return showing.frame(rows)
+
+    def __repr__(self) -> str:
+        return showing.brief(self, counted(len(self.rows), "timing"), counted(len(self.training), "timing") + " of training")
+
+    def __str__(self) -> str:
+        return showing.as_text(self)
 
     def _repr_html_(self) -> str:
         return showing.as_html(self)

@@ -20,6 +20,12 @@ class _Room(ModuleType):
 
         return report(*args, **kwargs)
 
+    def as_text(self, value: object) -> str:
+        """Return a result as its command prints it."""
+        from xzoo.report.printed import as_text
+
+        return as_text(value)
+
     def as_html(self, value: object) -> str:
         """Return a result as a notebook shows it."""
         from xzoo.report.notebook import as_html

@@ -1,4 +1,4 @@
-"""Results as a notebook shows them: what shows them stands above what makes them, and the face, which is loaded, knows both."""
+"""Results at a prompt and in a notebook: what shows them stands above what makes them; the face, which is loaded, knows both."""
 
 from __future__ import annotations
 
@@ -8,6 +8,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xzoo.errors import UnavailableError
+
+
+def brief(value: object, *parts: str) -> str:
+    """Return what a result is on one line, as `<Outcome: 2 contenders, 6 cells, xzoo-runs/0123>`, where its fields fill pages."""
+    line = f"<{type(value).__name__}: {', '.join(parts)}>"
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+
+
+def as_text(value: object) -> str:
+    """Return a result as the command prints it."""
+    text: str = sys.modules["xzoo"].report.as_text(value)
+    return text
 
 
 def as_html(value: object) -> str:
