@@ -37,6 +37,7 @@ def known(one: Judged | None = None, *, fit: str = SETTLED, sizes: tuple[int, in
         **{
             "features": "net",
             "parts": parts,
+            "has_patients": True,
             "leaked": {"val": np.empty(0, np.int64), "test": np.empty(0, np.int64)},
             "leaks": (),
             "shifts": (shift((0.5, 0.46, 0.54), 0.6),),
@@ -60,6 +61,14 @@ def of(name: str, found: Known) -> Cause:
 def test_where_nothing_is_wrong_nothing_is_named() -> None:
     assert named(known()) == []
     assert [cause.name for cause in causes(known())] == list(ASKED)
+
+
+@pytest.mark.parametrize(("has_patients", "is_told"), [(True, False), (False, True)])
+def test_that_patients_are_not_known_is_told(has_patients: bool, is_told: bool) -> None:
+    found = of("leakage", known(has_patients=has_patients))
+    assert found.verdict == "no"
+    assert ("which images are of one patient is not known" in found.text) == is_told
+    assert ("no known patient" in found.text) != is_told
 
 
 def test_leaked_images_are_counted_and_test_is_scored_without_them() -> None:

@@ -65,6 +65,15 @@ def test_a_good_and_a_poor_model_are_ranked_with_intervals_and_a_verdict(tmp_pat
     assert found.findings == []
 
 
+def test_answers_in_the_place_of_labels_are_noticed(tmp_path: Path) -> None:
+    """`xzoo predict` writes its answer under `label`, and models held against their own answers are never wrong."""
+    rows = [{**row, "label": max(row["probabilities"], key=row["probabilities"].get)} for row in named(0, 1.0)]
+    files = [write(tmp_path, f"{name}.csv", rows) for name in ("one", "two")]
+    assert "answers-as-labels" in {one.id for one in xzoo.compare_predictions(files).findings}
+    files.append(write(tmp_path, "three.csv", [{**row, "probabilities": {"normal": 0.5, "pneumonia": 0.5}} for row in rows]))
+    assert "answers-as-labels" not in {one.id for one in xzoo.compare_predictions(files).findings}
+
+
 def test_a_model_that_guesses_is_called_so(tmp_path: Path) -> None:
     files = [write(tmp_path, f"{name}.csv", named(seed, 0.0)) for seed, name in enumerate(("heads", "tails"))]
     found = xzoo.compare_predictions(files)

@@ -128,6 +128,14 @@ def test_where_images_would_settle_it_and_seeds_too_both_are_told() -> None:
     assert found.rests_on.endswith(f"more images would settle it, or about {found.more_seeds} more seeds")
 
 
+def test_a_difference_that_cannot_be_is_not_called_the_least_that_is_found() -> None:
+    """Two seeds that contradict each other leave room for differences beyond 1."""
+    found = seeds_of([0.14, -0.1])
+    assert found.detectable is not None
+    assert found.detectable > 1
+    assert "images find no difference at all with these seeds" in found.rests_on
+
+
 def test_seeds_that_disagree_among_themselves_show_no_difference_whatever_each_of_them_says() -> None:
     """Each seed alone is clear, and the mean is far from 0 for its images; another seed might say the opposite."""
     found = seeds_of([0.14, 0.12, -0.1])

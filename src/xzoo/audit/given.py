@@ -46,6 +46,7 @@ class Reading:
 
     features: str
     parts: Mapping[str, Indices]
+    has_patients: bool
     leaked: Mapping[str, Indices]
     leaks: tuple[leakage.Leak, ...]
     shifts: tuple[ShiftRow, ...]
@@ -76,6 +77,7 @@ def read_splits(pictures: Pictures, parts: Mapping[str, Indices], choice: Choice
     return Reading(
         features=features.name,
         parts=parts,
+        has_patients=any(pack.groups_N),
         leaked={name: _leaked((copies.pictures_N, patients_N), parts, name) for name in ("val", "test")},
         leaks=leaks,
         shifts=shifts,

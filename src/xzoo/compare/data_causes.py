@@ -39,7 +39,9 @@ def leakage(known: Known) -> Cause:
             told.append(f"{num} of {n} {OF_SPLIT[split]} images ({num / n:.1%}) show a picture or a patient of an earlier split")
     most = max((one["leaked"] / one["images"] for one in figures.values() if one["images"]), default=0.0)
     if not told:
-        return Cause("leakage", NO, "no picture and no known patient lies on two sides", None, figures)
+        of_patients = "and no known patient lies" if known.reading.has_patients else "lies"
+        unknown = "" if known.reading.has_patients else "; which images are of one patient is not known (--group)"
+        return Cause("leakage", NO, f"no picture {of_patients} on two sides{unknown}", None, figures)
     effect = _without(known) if len(reading.leaked["test"]) else None
     text = "; ".join(told) + (f"; without them test accuracy would be {effect.value:.3f} lower" if effect else "")
     return Cause("leakage", YES if most >= LEAST_LEAKED else NO, text, effect and _turned(effect), figures)

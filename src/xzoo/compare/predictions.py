@@ -13,7 +13,7 @@ from xzoo.compare import standings, verdict
 from xzoo.compare.evidence import Answered
 from xzoo.compare.plan import MARGIN, check_margin
 from xzoo.compare.prediction_files import Predicted, read
-from xzoo.data.items import counted
+from xzoo.data.items import counted, listed
 from xzoo.errors import UsageError
 from xzoo.evaluate.metrics import guess_positive, is_chance, measure
 from xzoo.runs.result import Comparison, Finding, Measure, Metrics
@@ -111,6 +111,10 @@ def _findings(found: Predicted, guessing: Sequence[str]) -> list[Finding]:
         Finding("chance", "warning", f"{name} is not distinguishable from guessing", "do not compare it with others")
         for name in guessing
     ]
+    if all((chances_NK.argmax(1) == found.labels_N).all() for chances_NK in found.chances.values()):
+        text = f"the label of every image is the most probable class in {listed(list(found.chances))}: no model is ever wrong"
+        remedy = "look whether `label` is the truth: in what `xzoo predict` writes it is the model's own answer"
+        guesses.append(Finding("answers-as-labels", "warning", text, remedy))
     if not found.num_left_out:
         return guesses
     text = f"{counted(found.num_left_out, 'image')} not in every file are left out"

@@ -127,7 +127,8 @@ def grounds(one: Comparison, num_pairs: int) -> str:
 def _outlook(one: Comparison) -> list[str]:
     if one.detectable is None:
         return []
-    lines = [f"{one.difference.n} images find differences from {one.detectable:.3f} on, four times in five"]
+    least = f"differences from {one.detectable:.3f} on" if one.detectable < 1 else "no difference at all with these seeds"
+    lines = [f"{one.difference.n} images find {least}, four times in five"]
     if one.more_images is not None:
         or_seeds = "" if one.more_seeds is None else f", or about {one.more_seeds} more seeds"
         lines.append(f"about {_rounded(one.more_images)} more images would settle it{or_seeds}")
