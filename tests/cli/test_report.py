@@ -106,3 +106,14 @@ def test_a_card_for_each_model_goes_into_a_folder(
     both = sorted(path.name for path in runs.iterdir())
     code, out, _ = command("report", *both, "--runs", str(runs), "--format", "card", "-o", str(tmp_path / "all"))
     assert (code, len(set(out.splitlines()))) == (0, 2)
+
+
+def test_a_card_that_was_filled_in_is_kept(command: Callable[..., Answer], runs: Path, tmp_path: Path) -> None:
+    words = ("report", "last", "--runs", str(runs), "--format", "card", "-o", str(tmp_path / "cards"))
+    code, out, _ = command(*words)
+    assert (code, command(*words)[0]) == (0, 0), "what nobody touched may be written anew"
+    (filled := Path(out.strip()) / "CHECKLISTS.md").write_text("mine")
+    code, _, err = command(*words)
+    assert code == 2
+    assert "CHECKLISTS.md would be written over" in err
+    assert filled.read_text() == "mine"

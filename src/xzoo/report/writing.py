@@ -11,6 +11,7 @@ import msgspec
 from xzoo import durable
 from xzoo.audit.outcome import Audit
 from xzoo.compare.outcome import Outcome
+from xzoo.data.items import listed
 from xzoo.errors import UsageError
 from xzoo.report import reading
 from xzoo.report.album import albums
@@ -82,7 +83,8 @@ def gather(
 def write_cards(what: Sequence[Run], folder: Path, runs: str | Path, audit: str | Path | None = None) -> list[Path]:
     """Write a card and checklists for every model that the runs trained, and return the folders, one for each.
 
-    A folder bears the model's contender; that of a further run its run too. Raises what `gather` does.
+    A folder bears the model's contender; that of a further run its run too. A file that stands there with other text, which
+    somebody may have filled in, is kept. Raises what `gather` does, UsageError where one is in the way.
     """
     readings, told = _opened(what, runs, audit)
     models = [model for one in readings for model in trained(one, told)]
@@ -90,9 +92,12 @@ def write_cards(what: Sequence[Run], folder: Path, runs: str | Path, audit: str 
         raise UsageError("no cell of these runs is finished, so there is no model", "give the run's command again")
     several = len(readings) > 1
     goals = [folder / slug(f"{one.reading.name} {one.row.id}" if several else one.row.id) for one in models]
-    for goal, model in zip(goals, models, strict=True):
-        for name, text in files(model).items():
-            durable.write_bytes(goal / name, text.encode())
+    made = {goal / name: text.encode() for goal, model in zip(goals, models, strict=True) for name, text in files(model).items()}
+    if kept := [path for path, content in made.items() if path.exists() and path.read_bytes() != content]:
+        what = f"{listed(list(map(str, kept)))} would be written over, and may hold what you filled in"
+        raise UsageError(what, "name another folder (-o FOLDER), or move them away")
+    for path, content in made.items():
+        durable.write_bytes(path, content)
     return goals
 
 
