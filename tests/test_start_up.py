@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from written_run import Wish, write_run
+
+HEAVY = {"torch", "torchvision", "timm", "sklearn", "scipy", "matplotlib"}
 MAIN = "from xzoo.cli import main; main"
 TAB = "import os; os.environ.update(_XZOO_COMPLETE='bash_complete', COMP_LINE="
 
@@ -39,6 +43,10 @@ def modules_after(code: str) -> set[str]:
         f"{MAIN}(['audit', 'nowhere', '--fail-on', 'leakge'])",
         f"{MAIN}(['bench', '--help'])",
         f"{MAIN}(['bench', 'alexnett'])",
+        f"{MAIN}(['explain', 'nosuch'])",
+        f"{MAIN}(['predict', 'nosuch', {__file__!r}])",
+        f"{MAIN}(['predict', 'last', 'nothere'])",
+        f"{MAIN}(['export', 'nosuch'])",
         f"{MAIN}(['recipe', 'show', '--set', 'lr=0.1'])",
         f"{TAB}'xzoo compare timm/conv'); {MAIN}([])",
         f"{TAB}'xzoo compare alexnet@'); {MAIN}([])",
@@ -48,4 +56,14 @@ def modules_after(code: str) -> set[str]:
 def test_torch_waits_until_there_is_work(code: str) -> None:
     found = modules_after(code)
     assert any(name.startswith("xzoo") for name in found)
-    assert found & {"torch", "torchvision", "timm", "sklearn", "scipy", "matplotlib"} == set()
+    assert found & HEAVY == set()
+
+
+@pytest.mark.parametrize("words", [["explain"], ["predict", __file__], ["export"]])
+def test_torch_waits_until_a_contender_is_known(tmp_path: Path, words: list[str]) -> None:
+    few = Wish(names=["one"], seeds=[0], freezes=["frozen"], epochs=1, distinct=1, comparing=False, resamples=2)
+    run = str(write_run(tmp_path / "run", few).run)
+    command, *rest = words
+    code = f"{MAIN}; import io; sys.stderr = told = io.StringIO()\n"
+    code += f"main({[command, run, *rest, '--contender', 'foo']!r})\nsys.stderr = sys.__stderr__\n"
+    assert modules_after(f"{code}assert 'has no contender' in told.getvalue(), told.getvalue()") & HEAVY == set()

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 import xzoo
-from xzoo.compare import saved
+from xzoo.compare import selection
 from xzoo.compare.inference import Predicted
 from xzoo.errors import DataError, UsageError
 from xzoo.runs.result import CellResult
@@ -185,7 +185,7 @@ def test_of_several_kept_seeds_the_best_on_validation_is_taken(outcome: xzoo.Out
         result = json.loads(file.read_text())
         result["val"]["accuracy"]["value"] = -1.0
         file.write_text(json.dumps(result))
-        assert saved.find(run, contender=name).cell.seed == 1 - worse
+        assert selection.find(run, contender=name).cell.seed == 1 - worse
 
 
 def test_a_contender_that_is_not_there_is_answered_with_those_that_are(outcome: xzoo.Outcome) -> None:

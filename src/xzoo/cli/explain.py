@@ -37,10 +37,13 @@ def command(run: str, form: str, **asked: Any) -> None:
 
 def _followed(run: str, **asked: Any) -> Explanation:
     """Carry it out, with a line on stderr for each thing that is being done."""
-    from xzoo.compare.autopsy import ask, carry_out
+    from xzoo.compare.question import ask
 
-    steps = carry_out(ask(run, backbone=None, **asked))
-    return followed(steps, say)
+    meant = ask(run, backbone=None, **asked)
+
+    from xzoo.compare.autopsy import carry_out
+
+    return followed(carry_out(meant), say)
 
 
 def _shown(found: Explanation) -> str:

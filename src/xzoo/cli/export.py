@@ -32,6 +32,10 @@ def command(run: str, to: tuple[str, ...], output: str | None, form: str, **whic
 
     Every file is loaded back and must answer test images of the run as PyTorch does; else nothing is kept.
     """
+    from xzoo.compare.selection import find
+
+    find(run, contender=which["contender"], seed=which["seed"], runs=which["runs"])
+
     from xzoo.compare.exporting import ask, carry_out
 
     found = followed(carry_out(ask(run, output, to=words(to), backbone=None, **which)), say)

@@ -30,9 +30,15 @@ def command(run: str, paths: tuple[str, ...], form: str, **how: Any) -> None:
 
     Text is CSV: path, label, and the probability of each class.
     """
+    from xzoo.compare.selection import find
+    from xzoo.data.unlabelled import find_images
+
+    files = find_images(paths)
+    find(run, contender=how["contender"], seed=how["seed"], runs=how["runs"])
+
     from xzoo.compare.inference import predict
 
-    found = predict(run, paths, **how)
+    found = predict(run, files, **how)
     emit(found, form, lambda: _shown(found))
 
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from xzoo.audit.given import Pictures, Reading, look_for_copies, read_splits
 from xzoo.compare import origin, pooling, saved
@@ -19,36 +16,18 @@ from xzoo.compare.crossing import judged
 from xzoo.compare.drop import Drop, taken_apart
 from xzoo.compare.explanation import Autopsy, Explanation
 from xzoo.compare.pooling import Pooled
-from xzoo.compare.saved import Saved
+from xzoo.compare.question import Asked, ask
+from xzoo.compare.selection import RUNS, Saved
 from xzoo.data.items import SPLITS
 from xzoo.data.pack import Pack
 from xzoo.errors import UsageError
-from xzoo.runs import store
 from xzoo.runs.following import followed
 from xzoo.runs.result import Cell, CellResult, Recommendation
 from xzoo.runs.store import RunFolder
 from xzoo.train.device import choose
-from xzoo.zoo.names import Reference
 from xzoo.zoo.spec import Backbone, Choice
 
-RUNS = "xzoo-runs"
 REDRAWS = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What is to be explained, its words checked: the run, its contenders' cells, the data, and how far to go."""
-
-    folder: RunFolder
-    cells: Mapping[str, Sequence[Cell]]
-    references: Mapping[str, Reference | None]
-    classes: tuple[str, ...]
-    data: object
-    group: str | None
-    redraws: int
-    retrain: bool
-    backbone: Backbone | None
-    device: str
 
 
 def explain(  # noqa: PLR0913 - the keywords are the words of the command line
@@ -83,48 +62,6 @@ def explain(  # noqa: PLR0913 - the keywords are the words of the command line
     )
     steps = carry_out(asked)
     return followed(steps)
-
-
-def ask(  # noqa: PLR0913 - as `explain`
-    run: str | os.PathLike[str] | Recommendation | None,
-    *,
-    data: object,
-    group: str | None,
-    contenders: Sequence[str],
-    redraws: int,
-    retrain: bool,
-    backbone: Backbone | None,
-    device: str,
-    runs: str | Path,
-) -> Asked:
-    """Return what `explain` is to do. Raises UsageError for a run or contender that is not there or not finished."""
-    if redraws < 0:
-        raise UsageError(f"{redraws} redraws are none", "ask for 0 to leave them out, or for 5")
-    if run is None:
-        raise UsageError("there is no recommendation to explain", "name the run: its path, or last")
-    folder = RunFolder(Path(run.run)) if isinstance(run, Recommendation) else store.find(os.fspath(run), Path(runs))
-    plan = folder.plan()
-    cells = msgspec.convert(plan["cells"], list[Cell])
-    names = saved.contenders_of(folder, cells, contenders or ((run.contender,) if isinstance(run, Recommendation) else ()))
-    done = {name: [cell for cell in cells if cell.contender == name and _is_done(folder, cell)] for name in names}
-    for name, finished in done.items():
-        if not finished and (contenders or not any(done.values())):
-            raise UsageError(f"no cell of {name} in {folder.path} is finished", "give the run's command again, then explain it")
-    done = {name: finished for name, finished in done.items() if finished}
-    told = plan["data"]
-    asked = msgspec.convert(plan.get("backbones", {}), dict[str, Reference | None])
-    return Asked(
-        folder=folder,
-        cells=done,
-        references=asked,
-        classes=tuple(told["classes"]),
-        data=origin.place_of(folder, data),
-        group=group if group is not None else told.get("group"),
-        redraws=redraws,
-        retrain=retrain,
-        backbone=backbone,
-        device=device,
-    )
 
 
 def carry_out(asked: Asked) -> Generator[str, None, Explanation]:
@@ -194,11 +131,6 @@ def _pooled(asked: Asked, cell: Cell, choice: Choice, pack: Pack, drop: Drop) ->
     found = pooling.told(results, drop.total.value, is_there, str(asked.folder.path / pooling.FOLDER))
     failed = [one.error["text"] for one in results if one.error]
     return found, "" if found else "; ".join(failed[:1])
-
-
-def _is_done(folder: RunFolder, cell: Cell) -> bool:
-    result = folder.cell(cell.id)
-    return result is not None and result.status == "done"
 
 
 def _choice(asked: Asked, cell: Cell) -> Choice:

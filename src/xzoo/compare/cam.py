@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xzoo.compare.saved import RUNS, What, find, rebuild
+from xzoo.compare.saved import rebuild
+from xzoo.compare.selection import RUNS, What, find
 from xzoo.data.unlabelled import Fit, find_images, read_batches
 from xzoo.evaluate.cam import Maps, class_maps
 from xzoo.evaluate.deployed import Deployed

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from xzoo import durable
-from xzoo.compare.saved import Saved, choice_of
+from xzoo.compare.saved import choice_of
+from xzoo.compare.selection import Saved
 from xzoo.evaluate import formats
 from xzoo.evaluate.deployed import Deployed
 from xzoo.evaluate.graph import Agreement

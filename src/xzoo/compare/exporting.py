@@ -19,7 +19,8 @@ from xzoo import durable
 from xzoo.compare import origin
 from xzoo.compare.bench import view_of
 from xzoo.compare.exported import RECORD, Exported, ExportedFile, described
-from xzoo.compare.saved import RUNS, Saved, What, find, rebuild
+from xzoo.compare.saved import rebuild
+from xzoo.compare.selection import RUNS, Saved, What, find
 from xzoo.errors import CheckError, UsageError
 from xzoo.evaluate.deployed import Deployed
 from xzoo.evaluate.formats import FORMATS, Format, formats, version

@@ -20,7 +20,8 @@ from xzoo import durable
 from xzoo.compare.bench import shorter_side
 from xzoo.compare.layout import is_frozen
 from xzoo.compare.overlays import Answered, pictured, shown
-from xzoo.compare.saved import RUNS, Saved, What, find, rebuild, restored
+from xzoo.compare.saved import rebuild, restored
+from xzoo.compare.selection import RUNS, Saved, What, find
 from xzoo.data.items import counted
 from xzoo.data.unlabelled import Fit, find_images, read_batches
 from xzoo.errors import UsageError

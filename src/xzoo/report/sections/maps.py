@@ -96,10 +96,10 @@ def _mapped(reading: Reading, pack: Pack, number: int, row: Contender) -> Mapped
     def without(reason: str) -> Mapped:
         return Mapped(number=number, id=row.id, seed=None, layer="", hits=[], misses=[], reason=reason)
 
-    from xzoo.compare import saved
+    from xzoo.compare import saved, selection
 
     try:
-        kept = saved.find(reading.folder.path, contender=row.id)
+        kept = selection.find(reading.folder.path, contender=row.id)
         stored = reading.folder.predictions(kept.cell.id)
         chances_NK, labels_N = stored["test_probabilities"].astype(np.float64), stored["test_labels"].astype(np.int64)
         hits, misses = chosen(chances_NK, labels_N)
