@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from xzoo.report.drawing import axis, frame, tick_text
@@ -20,6 +20,7 @@ def test_ticks_are_round_few_and_inside(values: list[float]) -> None:
 
 
 @given(st.lists(st.floats(1e-6, 1e9), min_size=1, max_size=5))
+@example([1e-5])
 def test_a_logarithmic_axis_has_ticks_inside(values: list[float]) -> None:
     found = axis(values, 0.0, 100.0, is_log=True)
     assert found.ticks

@@ -126,4 +126,5 @@ def _log_ticks(low: float, high: float) -> tuple[float, ...]:
         found = tuple(factor * 10.0**power for power in powers for factor in factors if low <= factor * 10.0**power <= high)
         if len(found) >= 3:
             return found
-    return _ticks(low, high, 4)
+    # A tick that is rounded to its step's decimals may lie a last digit outside, as 8e-6 does of 1e-5 / 1.25.
+    return tuple(min(high, max(low, tick)) for tick in _ticks(low, high, 4))
