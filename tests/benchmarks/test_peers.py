@@ -75,7 +75,7 @@ def test_too_few_images_are_refused(tmp_path: Path) -> None:
 
 
 def test_rows_of_latency_are_found_wherever_they_stand() -> None:
-    row = {"engine": "eager", "batch": 1, "p50_ms": 2.0}
+    row = {"engine": "eager", "batch": 1, "p50_ms": {"value": 2.0}}
     assert rows({"backbones": {"x": {"latency": [row, {"engine": "eager"}]}}, "other": [1, "a"]}) == [row]
 
 

@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -149,10 +150,10 @@ def one_latency(asked: argparse.Namespace, step: int) -> list[tuple[str, float]]
         return [(name, answer["p50_ms"])]
     command = [asked.xzoo, "bench", f"{asked.backbone}@random", "--format", "json"]
     _, answer = sides.timed(command, {"XZOO_CACHE": os.environ.get("XZOO_CACHE", "")} if "XZOO_CACHE" in os.environ else None)
-    return [(f"xzoo {row['engine']} {row['precision']}", row["p50_ms"]) for row in rows(answer) if row["batch"] == 1]
+    return [(f"xzoo {row['engine']} {row['precision']}", row["p50_ms"]["value"]) for row in rows(answer) if row["batch"] == 1]
 
 
-def rows(answer: object) -> list[dict[str, float]]:
+def rows(answer: object) -> list[dict[str, Any]]:
     """Return the rows of latency in an answer of `xzoo bench`, wherever in it they stand."""
     if isinstance(answer, dict):
         own = [answer] if {"engine", "batch", "p50_ms"} <= answer.keys() else []
