@@ -10,7 +10,7 @@ from click.exceptions import Exit
 
 from xzoo.cli import forecast, given
 from xzoo.cli.frame import emit, format_option
-from xzoo.cli.options import STRATEGIES, recipe_values, seeds_of, shared_options, words
+from xzoo.cli.options import STRATEGIES, plan_words, seeds_of, shared_options, words
 from xzoo.errors import DataError, PluginError, PreflightError, UnavailableError, UsageError, WeightsError, XzooError
 
 if TYPE_CHECKING:
@@ -82,22 +82,12 @@ def command(  # noqa: PLR0913 - the words of the command line
         raise Exit(CELLS_FAILED)
 
 
-def carry_out(
-    names: tuple[str, ...],
-    *,
-    runs: str,
-    device: str,
-    settings: tuple[str, ...],
-    recipe_file: str | None,
-    epochs: int | None,
-    augment: str | None,
-    no_latency: bool,
-    **asked: Any,
-) -> Outcome:
+def carry_out(names: tuple[str, ...], *, runs: str, device: str, **rest: Any) -> Outcome:
     """Plan, compute what is missing with progress on stderr, and return the outcome."""
+    asked = plan_words(**rest)
     from xzoo.compare import api
 
-    plan = api.make_plan(names, recipe=recipe_values(settings, recipe_file, epochs, augment), latency=not no_latency, **asked)
+    plan = api.make_plan(names, **asked)
     from xzoo.cli.progress import follow
     from xzoo.compare.outcome import dataset
     from xzoo.train.device import choose

@@ -66,6 +66,19 @@ def recipe_values(settings: Sequence[str], recipe_file: str | None, epochs: int 
     return {key: value for key, (value, _) in recipe_given(settings, recipe_file, epochs, augment).items()}
 
 
+def plan_words(
+    *,
+    settings: Sequence[str],
+    recipe_file: str | None,
+    epochs: int | None,
+    augment: str | None,
+    no_latency: bool,
+    **asked: Any,
+) -> dict[str, Any]:
+    """Return what a plan is asked for: recipe values and whether to time answers, and all else as it is. Raises UsageError."""
+    return {"recipe": recipe_values(settings, recipe_file, epochs, augment), "latency": not no_latency, **asked}
+
+
 def recipe_given(
     settings: Sequence[str], recipe_file: str | None, epochs: int | None, augment: str | None
 ) -> dict[str, tuple[Any, str]]:

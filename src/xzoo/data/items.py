@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from xzoo.errors import DataError
 from xzoo.runs.result import Finding
+from xzoo.zoo.wording import plain
 
 SPLITS = ("train", "val", "test")
 SPLIT_NAMES = {
@@ -97,7 +98,7 @@ def listed(names: Sequence[object], most: int = 5) -> str:
 
 def printable(name: str) -> str:
     """Return a file's name with line breaks, escape sequences and bytes that are no text written out, as in `a\\nb`."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
+    return plain(name, keep="")
 
 
 def counted(count: int, noun: str) -> str:

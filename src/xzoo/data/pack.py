@@ -115,18 +115,11 @@ def foresee_pack(source: Source) -> Pack:
     shapes = [image.shape if image.ndim == 3 else (*image.shape, 1) for image in few]
     side = np.array([np.mean([shape[0] for shape in shapes]), np.mean([shape[1] for shape in shapes])]).round()
     shape = (int(side[0]), int(side[1]), max(shape[2] for shape in shapes))
-    return Pack(
-        key=key,
-        folder=folder,
-        name=source.name,
-        classes=source.classes,
-        labels_N=np.array([item.label for item in source.items], dtype=np.int64),
-        splits_N=tuple(item.split for item in source.items),
-        groups_N=tuple(item.group for item in source.items),
-        together_N=_together(source),
-        ids_N=tuple(item.id for item in source.items),
-        num_channels=shape[2],
-        shapes_N3=np.tile(np.array(shape, dtype=np.int64), (num_images, 1)),
+    return _described(
+        source,
+        key,
+        folder,
+        np.tile(np.array(shape, dtype=np.int64), (num_images, 1)),
         repairs=source.repairs,
         num_decoded=0,
         pixels=np.empty(0, np.uint8),
@@ -173,6 +166,21 @@ def _pack(source: Source, key: str, folder: Path, num_decoded: int) -> Pack:
     shapes_N3 = np.array(index["shapes"], dtype=np.int64)
     ends = shapes_N3.prod(axis=1).cumsum()
     told = tuple(Finding(**finding) for finding in index["repairs"])
+    return _described(
+        source,
+        key,
+        folder,
+        shapes_N3,
+        repairs=(*source.repairs, *told),
+        num_decoded=num_decoded,
+        pixels=np.memmap(folder / PIXELS, np.uint8, "r"),
+        starts_N=np.concatenate([[0], ends[:-1]]),
+        white=index.get("white"),
+    )
+
+
+def _described(source: Source, key: str, folder: Path, shapes_N3: NDArray[np.int64], **held: Any) -> Pack:
+    """Return a pack with what the source says of its images; `held` are the fields that speak of its pixels and repairs."""
     return Pack(
         key=key,
         folder=folder,
@@ -185,11 +193,7 @@ def _pack(source: Source, key: str, folder: Path, num_decoded: int) -> Pack:
         ids_N=tuple(item.id for item in source.items),
         num_channels=int(shapes_N3[:, 2].max()),
         shapes_N3=shapes_N3,
-        repairs=(*source.repairs, *told),
-        num_decoded=num_decoded,
-        pixels=np.memmap(folder / PIXELS, np.uint8, "r"),
-        starts_N=np.concatenate([[0], ends[:-1]]),
-        white=index.get("white"),
+        **held,
     )
 
 
