@@ -126,3 +126,19 @@ def refused(command: Callable[..., Answer], one_object: Callable[[str], dict[str
         assert set(half_written(tmp_path)) == before
 
     return check
+
+
+@pytest.fixture(scope="session")
+def draw_dark_and_bright() -> Callable[[Path, int, int], None]:
+    """Draw `folder/SPLIT/dark/0.png` and `bright`, eight noisy gray images each of 9 by 12 pixels; `bright` is their level."""
+
+    def draw(folder: Path, noise: int, bright: int) -> None:
+        rng = np.random.default_rng(0)
+        for split in ("train", "val", "test"):
+            for label, level in (("dark", 20), ("bright", bright)):
+                (folder / split / label).mkdir(parents=True)
+                for number in range(8):
+                    pixels = rng.integers(0, noise, (9, 12)).astype(np.uint8) + level
+                    Image.fromarray(pixels.astype(np.uint8)).save(folder / split / label / f"{number}.png")
+
+    return draw

@@ -33,17 +33,11 @@ Answer = tuple[int, str, str]
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def room(tmp_path_factory: pytest.TempPathFactory, draw_dark_and_bright: Callable[[Path, int, int], None]) -> Path:
     """Images in `data`, a backbone in `net.py`, and a run of it with a softmax and with a single logit."""
     room = tmp_path_factory.mktemp("room")
     (room / "net.py").write_text(CODE)
-    rng = np.random.default_rng(0)
-    for split in ("train", "val", "test"):
-        for label, level in (("dark", 20), ("bright", 100)):
-            (room / "data" / split / label).mkdir(parents=True)
-            for place in range(8):
-                pixels = rng.integers(0, 120, (9, 12)).astype(np.uint8) + level
-                Image.fromarray(pixels.astype(np.uint8)).save(room / "data" / split / label / f"{place}.png")
+    draw_dark_and_bright(room / "data", 120, 100)
     xzoo.compare(
         [f"{room / 'net.py'}:net"], room / "data", freeze=["finetune"], seeds=1, recipe=RECIPE, positive="bright",
         vary=["loss=cross-entropy,bce"], latency=False, runs=room / "xzoo-runs",

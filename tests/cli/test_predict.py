@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -26,19 +25,13 @@ Answer = tuple[int, str, str]
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def room(tmp_path_factory: pytest.TempPathFactory, draw_dark_and_bright: Callable[[Path, int, int], None]) -> Path:
     """Images in `data`, a backbone in `net.py`, and one run of it."""
     import xzoo
 
     room = tmp_path_factory.mktemp("room")
     (room / "net.py").write_text(CODE)
-    rng = np.random.default_rng(0)
-    for split in ("train", "val", "test"):
-        for label, level in (("dark", 20), ("bright", 140)):
-            (room / "data" / split / label).mkdir(parents=True)
-            for place in range(8):
-                pixels = rng.integers(0, 80, (9, 12)).astype(np.uint8) + level
-                Image.fromarray(pixels.astype(np.uint8)).save(room / "data" / split / label / f"{place}.png")
+    draw_dark_and_bright(room / "data", 80, 140)
     recipe = {"epochs": 4, "lr": 0.05, "precision": "fp32", "batch_size": 8}
     xzoo.compare([f"{room / 'net.py'}:net"], room / "data", freeze=["finetune"], seeds=2, recipe=recipe, runs=room / "xzoo-runs")
     return room

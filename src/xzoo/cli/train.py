@@ -22,15 +22,15 @@ from xzoo.cli.options import STRATEGIES, shared_options
 @format_option
 def command(name: str, form: str, freeze: str | None, seed: int, dry_run: bool, **rest: Any) -> None:
     """Train NAME ([distribution:]name[@weights], or ./file.py:name) with one strategy and one seed."""
-    from xzoo.cli.compare import CELLS_FAILED, carry_out
-    from xzoo.report.tables import outcome_text
     from xzoo.zoo.registry import Registry
 
     own = Registry.installed().get(name).freeze if freeze is None else freeze
-
     if dry_run:
         forecast.show((name,), form, freeze=(own,), seeds=(seed,), **rest)
         return
+    from xzoo.cli.compare import CELLS_FAILED, carry_out
+    from xzoo.report.tables import outcome_text
+
     outcome = carry_out((name,), freeze=(own,), seeds=(seed,), **rest)
     emit(outcome, form, lambda: outcome_text(outcome))
     if outcome.failed:

@@ -94,8 +94,8 @@ def write_cards(what: Sequence[Run], folder: Path, runs: str | Path, audit: str 
     goals = [folder / slug(f"{one.reading.name} {one.row.id}" if several else one.row.id) for one in models]
     made = {goal / name: text.encode() for goal, model in zip(goals, models, strict=True) for name, text in files(model).items()}
     if kept := [path for path, content in made.items() if path.exists() and path.read_bytes() != content]:
-        what = f"{listed(list(map(str, kept)))} would be written over, and may hold what you filled in"
-        raise UsageError(what, "name another folder (-o FOLDER), or move them away")
+        text = f"{listed(list(map(str, kept)))} would be written over, and may hold what you filled in"
+        raise UsageError(text, "name another folder (-o FOLDER), or move them away")
     for path, content in made.items():
         durable.write_bytes(path, content)
     return goals
@@ -107,8 +107,8 @@ def _opened(what: Sequence[Run], runs: str | Path, audit: str | Path | None) -> 
     readings = [_read(one, Path(runs)) for one in what]
     told = None if audit is None else read_audit(Path(audit).expanduser())
     if told is not None and not any(is_of(told, one) for one in readings):
-        what = f"{audit} is an audit of other images than the runs', or of other splits or patients"
-        raise UsageError(what, "give `xzoo audit` the data, --group, --split and --split-seed as the run had them")
+        text = f"{audit} is an audit of other images than the runs', or of other splits or patients"
+        raise UsageError(text, "give `xzoo audit` the data, --group, --split and --split-seed as the run had them")
     return readings, told
 
 
