@@ -35,8 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a scenario and print its ratios."""
     asked = parse(arguments)
     print(f"{asked.scenario} {asked.backbone}, {asked.turns} turns; {facts()}", flush=True)
+    earlier = earlier_turns(asked)
     with tempfile.TemporaryDirectory(prefix="peers-") as place:
-        turns = latencies(asked) if asked.scenario == "latency" else trained(asked, Path(place))
+        turns = latencies(asked, earlier) if asked.scenario == "latency" else trained(asked, Path(place), earlier)
     if asked.json:
         told = {name: [asdict(one) for one in took] for name, took in turns.items()}
         Path(asked.json).write_text(
@@ -63,13 +64,33 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--fastai", metavar="PYTHON", help="a Python that has fastai: one side more")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="handed on to xzoo")
     parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--go-on", action="store_true", help="add the turns to those that --json FILE holds, where it exists")
     asked = parser.parse_args(arguments)
     if asked.scenario != "latency" and asked.data is None:
         parser.error("--data is needed")
+    if asked.go_on and not asked.json:
+        parser.error("--go-on needs --json")
     return asked
 
 
-def trained(asked: argparse.Namespace, place: Path) -> dict[str, list[Took]]:
+def earlier_turns(asked: argparse.Namespace) -> dict[str, list[Took]]:
+    """Return the turns that a campaign in parts has made so far. Ends the program where they were asked for otherwise."""
+    if not (asked.go_on and Path(asked.json).exists()):
+        return {}
+    held = json.loads(Path(asked.json).read_text("utf-8"))
+    now = {name: str(value) for name, value in vars(asked).items() if name not in {"turns", "go_on"}}
+    if differing := [name for name, value in now.items() if str(held["asked"][name]) != value]:
+        sys.exit(f"{asked.json} holds turns of another campaign: {', '.join(differing)} differ")
+    return {name: [Took(**one) for one in took] for name, took in held["turns"].items()}
+
+
+def numbers(asked: argparse.Namespace, earlier: dict[str, list[Took]]) -> range:
+    """Return the numbers of the turns to make: they follow the earlier ones, as seeds do."""
+    first = max((len(took) for took in earlier.values()), default=0)
+    return range(first, first + asked.turns)
+
+
+def trained(asked: argparse.Namespace, place: Path, earlier: dict[str, list[Took]]) -> dict[str, list[Took]]:
     """Run a training scenario's sides in turns, every other turn backwards, and print what they took."""
     sizes = [int(size) for size in asked.images.split(",")]
     start = stage.weights(sys.executable, asked.backbone, place)
@@ -77,8 +98,8 @@ def trained(asked: argparse.Namespace, place: Path) -> dict[str, list[Took]]:
     data = stage.images(asked.data, sizes, place / asked.data.resolve().name)
     job = Job(data, start, asked.backbone, freeze, asked.epochs, sizes[0], place, size=asked.size, lr=asked.lr)
     chosen = sides_of(asked, job)
-    turns: dict[str, list[Took]] = {name: [] for name in chosen}
-    for number in range(asked.turns):
+    turns: dict[str, list[Took]] = {name: list(earlier.get(name, ())) for name in chosen}
+    for number in numbers(asked, earlier):
         for name in list(chosen)[:: -1 if number % 2 else 1]:
             took = chosen[name](replace(job, seed=number))
             turns[name] += took
@@ -128,10 +149,10 @@ def sides_of(asked: argparse.Namespace, job: Job) -> dict[str, Callable[[Job], l
     return {name: side for name, side in found.items() if name not in asked.without.split(",")}
 
 
-def latencies(asked: argparse.Namespace) -> dict[str, list[Took]]:
+def latencies(asked: argparse.Namespace, earlier: dict[str, list[Took]]) -> dict[str, list[Took]]:
     """Time batch 1 in fresh processes in turns: torch in float32 and OpenVINO used directly, and every engine of `xzoo bench`."""
-    turns: dict[str, list[Took]] = {}
-    for number in range(asked.turns):
+    turns = dict(earlier)
+    for number in numbers(asked, earlier):
         for step in range(3)[:: -1 if number % 2 else 1]:
             for name, milliseconds in one_latency(asked, step):
                 turns.setdefault(name, []).append(Took(milliseconds / 1e3))
@@ -148,7 +169,8 @@ def one_latency(asked: argparse.Namespace, step: int) -> list[tuple[str, float]]
         script = Path(__file__).with_name("openvino_peer.py")
         _, answer = sides.timed([sys.executable, str(script), "--backbone", asked.backbone, "--engine", engine])
         return [(name, answer["p50_ms"])]
-    command = [asked.xzoo, "bench", f"{asked.backbone}@random", "--format", "json"]
+    command = [asked.xzoo, "bench", f"{asked.backbone}@random", "--engine", "eager,openvino", "--batch", "1"]
+    command += ["--freeze", "none", "--format", "json"]
     _, answer = sides.timed(command, {"XZOO_CACHE": os.environ.get("XZOO_CACHE", "")} if "XZOO_CACHE" in os.environ else None)
     return [(f"xzoo {row['engine']} {row['precision']}", row["p50_ms"]["value"]) for row in rows(answer) if row["batch"] == 1]
 
