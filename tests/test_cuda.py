@@ -72,10 +72,10 @@ class Eager(CudaRecorder):
 class Strict(Batches):
     """Lets torch raise where anything waits for the device while an epoch behind the first is under way."""
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         torch.cuda.set_sync_debug_mode("error" if epoch else "default")
         try:
-            yield from super().epoch(epoch)
+            yield from super().epoch(epoch, start)
         finally:
             torch.cuda.set_sync_debug_mode("default")
 

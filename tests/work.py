@@ -93,9 +93,9 @@ def waits(num_epochs: int = 3) -> dict[str, int]:
             return func(*args, **(kwargs or {}))
 
     class Watched(Batches):
-        def epoch(self, epoch: int) -> Any:
+        def epoch(self, epoch: int, start: int = 0) -> Any:
             with Reads() as reads:  # type: ignore[no-untyped-call]
-                yield from super().epoch(epoch)
+                yield from super().epoch(epoch, start)
             found.append(reads.count)
 
     found: list[int] = []

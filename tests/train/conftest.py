@@ -33,11 +33,11 @@ class Fixed:
         """Batches in an epoch."""
         return -(-len(self.labels_B) // self.size)
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield them."""
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield them, from batch number `start` on."""
         del epoch
-        for start in range(0, len(self.labels_B), self.size):
-            yield self.images_BCHW[start : start + self.size], self.labels_B[start : start + self.size]
+        for place in range(start * self.size, len(self.labels_B), self.size):
+            yield self.images_BCHW[place : place + self.size], self.labels_B[place : place + self.size]
 
 
 def build() -> nn.Module:

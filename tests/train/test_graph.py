@@ -68,8 +68,8 @@ class Shuffled:
     seed: int = 0
     num_steps: int = 3
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for places in torch.split(torch.randperm(8, generator=torch.Generator().manual_seed(epoch)), 3):
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        for places in torch.split(torch.randperm(8, generator=torch.Generator().manual_seed(epoch)), 3)[start:]:
             yield self.images_BCHW[places], self.labels_B[places]
 
 

@@ -40,10 +40,10 @@ class Batch:
     seed: int = 0
     num_steps: int = 1
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batch."""
         del epoch
-        for _ in range(self.num_steps):
+        for _ in range(start, self.num_steps):
             yield self.images_BCHW, self.labels_B
 
 

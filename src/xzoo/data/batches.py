@@ -55,26 +55,26 @@ class Batches:
         """Batches in an epoch."""
         return len(chunks(self.indices, self.batch_size))
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield images (B,C,H,W) float32 and labels (B,) int64 in the epoch's order, augmented."""
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield images (B,C,H,W) float32 and labels (B,) int64 in the epoch's order, augmented, from batch number `start` on."""
         number = epoch % self.views if self.views else epoch
-        return self._batches(shuffled(self.indices, self.seed, epoch), self.augment, number, is_training=True)
+        return self._batches(shuffled(self.indices, self.seed, epoch), self.augment, number, is_training=True, start=start)
 
     def ordered(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the same batches in the order of `indices`, without augmentation."""
         return self._batches(self.indices, "none", 0, is_training=False)
 
     def _batches(
-        self, order_N: NDArray[np.int64], augment: str, number: int, *, is_training: bool
+        self, order_N: NDArray[np.int64], augment: str, number: int, *, is_training: bool, start: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]:
         # What differs from batch to batch is brought to the device at once: the device waits for no batch's own small copies.
         parts, policy = chunks(order_N, self.batch_size), parse(augment)
         height, width = self.view.pixels_NCHW.shape[2:]
-        changes = spread(parameters(policy, self.seed, number, order_N, height / width), parts, self.device)
-        labels = labels_of(self.labels_N, order_N, parts, self.device)
+        changes = spread(parameters(policy, self.seed, number, order_N, height / width), parts, self.device)[start:]
+        labels = labels_of(self.labels_N, order_N, parts, self.device)[start:]
         mean_C11, std_C11 = scale(self.preprocess, self.device)
         held_NCHW = None if self.pack is None else images_on(self.pack, self.view, self.device, bring=is_training)
-        pixels = gathered(self.view.pixels_NCHW, parts, self.device, held_NCHW)
+        pixels = gathered(self.view.pixels_NCHW, parts[start:], self.device, held_NCHW)
         for pixels_BCHW, labels_B, changes_B9 in zip(pixels, labels, changes, strict=True):
             images_BCHW = changed(pixels_BCHW.to(torch.float32).div_(255), policy, changes_B9)
             images_BCHW = (in_channels(images_BCHW, self.preprocess) - mean_C11) / std_C11

@@ -62,18 +62,18 @@ class Activations:
         """All rows on the device, where they fit there."""
         return resident(self.rows.bytes_NR, self.images.device)
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield activations (B,...) and labels (B,) in the order of an epoch."""
-        return self._batches(shuffled(self.images.indices, self.seed, epoch), self.images.batch_size)
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield activations (B,...) and labels (B,) in the order of an epoch, from batch number `start` on."""
+        return self._batches(shuffled(self.images.indices, self.seed, epoch), self.images.batch_size, start)
 
     def ordered(self, indices: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield activations and labels of these images, in their order, to be looked at alone."""
         return self._batches(indices, at_once(self.images.batch_size, self.images.device))
 
-    def _batches(self, order: NDArray[np.int64], batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self, order: NDArray[np.int64], batch_size: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         parts, device = chunks(order, batch_size), self.images.device
-        batches = self.rows.batches([self.place_N[part] for part in parts], device, self.held)
-        return zip(batches, labels_of(self.images.labels_N, order, parts, device), strict=True)
+        batches = self.rows.batches([self.place_N[part] for part in parts[start:]], device, self.held)
+        return zip(batches, labels_of(self.images.labels_N, order, parts, device)[start:], strict=True)
 
 
 def compute(cut: Cut, images: Batches, indices: NDArray[np.int64], device: Device, *, body: str) -> Activations:

@@ -37,16 +37,16 @@ class FeatureBatches:
         """Batches in an epoch."""
         return len(chunks(self.indices, self.batch_size))
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield features (B,D...) and labels (B,) in the order of an epoch."""
-        return self._batches(shuffled(self.indices, self.seed, epoch))
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield features (B,D...) and labels (B,) in the order of an epoch, from batch number `start` on."""
+        return self._batches(shuffled(self.indices, self.seed, epoch), start)
 
     def ordered(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield features and labels in the order of the indices."""
         return self._batches(self.indices)
 
-    def _batches(self, order: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
-        for places_B in spread(torch.from_numpy(order), chunks(order, self.batch_size), str(self.features_N.device)):
+    def _batches(self, order: NDArray[np.int64], start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        for places_B in spread(torch.from_numpy(order), chunks(order, self.batch_size), str(self.features_N.device))[start:]:
             yield self.features_N[places_B], self.labels_N[places_B]
 
 
@@ -95,9 +95,9 @@ class LiveFeatures:
         """Batches in an epoch."""
         return self.images.num_steps
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield features and labels of an epoch's augmented images."""
-        for images_BCHW, labels_B in self.images.epoch(epoch):
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield features and labels of an epoch's augmented images, from batch number `start` on."""
+        for images_BCHW, labels_B in self.images.epoch(epoch, start):
             yield self.extract(images_BCHW), labels_B
 
 

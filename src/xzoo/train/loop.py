@@ -38,8 +38,8 @@ class Batched(Protocol):
         """Batches in an epoch."""
         ...
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches of an epoch: inputs and labels."""
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches of an epoch, inputs and labels, from batch number `start` on."""
         ...
 
 

@@ -62,10 +62,10 @@ class Phases:
         """Batches in an epoch."""
         return self._whole.batches.num_steps
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Turn to the epoch's phase and return its batches."""
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Turn to the epoch's phase and return its batches, from batch number `start` on."""
         self._now = self._of_epoch[epoch]
-        return self._now.batches.epoch(epoch)
+        return self._now.batches.epoch(epoch, start)
 
     def ordered(self, indices: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
         """Return the present phase's inputs for these images, with labels."""

@@ -69,9 +69,9 @@ class _Again:
     seed: int = 0
     num_steps: int = field(default=1)
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         del epoch
-        for _ in range(self.num_steps):
+        for _ in range(start, self.num_steps):
             yield self.inputs, self.labels_B
 
 

@@ -42,12 +42,12 @@ class ViewBatches:
         """Batches in an epoch."""
         return self.images.num_steps
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield what was computed (B,...) and labels (B,) in the order of an epoch."""
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield what was computed (B,...) and labels (B,) in the order of an epoch, from batch number `start` on."""
         images, place_N = self.images, self._places()
         order, parts = shuffled(images.indices, images.seed, epoch), self._chunks(epoch)
-        batches = self.view(epoch % images.views).batches([place_N[part] for part in parts], images.device)
-        yield from zip(batches, labels_of(images.labels_N, order, parts, images.device), strict=True)
+        batches = self.view(epoch % images.views).batches([place_N[part] for part in parts[start:]], images.device)
+        yield from zip(batches, labels_of(images.labels_N, order, parts, images.device)[start:], strict=True)
 
     def view(self, number: int) -> Rows:
         """Return a view's rows in the order of `images.indices`, from the cache where they are there. Raises StorageError."""
