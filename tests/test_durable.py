@@ -3,7 +3,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import IO
 
 import pytest
 
-from xzoo import durable
+from xzoo import durable, unfinished
 from xzoo.errors import StorageError
 
 
@@ -221,7 +220,7 @@ def test_a_whole_folder_that_another_process_put_in_place_meanwhile_stays(tmp_pa
 def test_a_folder_that_never_makes_way_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "entry").mkdir()
     (tmp_path / "entry" / "old").write_bytes(b"")
-    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    monkeypatch.setattr(unfinished, "put_aside", lambda *_: None)
     with (
         pytest.raises(StorageError, match=r"cannot write .*entry: Directory not empty"),
         durable.new_folder(tmp_path / "entry") as temporary,

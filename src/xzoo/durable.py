@@ -1,4 +1,13 @@
-"""The only module that writes files: a file is whole or absent, whatever happens in between."""
+"""The only module that writes files: a file is whole or absent, whatever happens in between.
+
+How to write: `write_bytes` or `write_file` for one file, `new_folder` for several that belong together, and inside of its block
+`fill_bytes` or `fill_file`. `append_file` and `put_in_place` are for what grows over several processes, such as a download, and
+`create_file` for what one of several processes may have. All of it passes the points of disk.py, at which XZOO_FAULT makes a disk
+fail. Every failure is a StorageError that names the file and what is needed.
+
+What is unfinished is called `.NAME.OWNER.*.tmp`. The process that began it removes it; where that was killed, the next process
+that writes into the same folder does.
+"""
 
 from __future__ import annotations
 
@@ -8,69 +17,49 @@ import fnmatch
 import hashlib
 import json
 import os
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from xzoo.errors import StorageError
+from xzoo import disk, unfinished
+from xzoo.refusal import told
 
 MANIFEST = "manifest.json"
-_REASONS = {
-    errno.ENOSPC: ("the disk is full", "free some space, or choose another place"),
-    errno.EDQUOT: ("the quota is used up", "free some space, or choose another place"),
-    errno.EROFS: ("the file system is read-only", "choose a place that can be written"),
-    errno.EACCES: ("permission is denied", "choose a place that you may write, or change its permissions"),
-    errno.EPERM: ("permission is denied", "choose a place that you may write, or change its permissions"),
-    errno.ENOENT: ("no folder can be made there", "choose a place that can be written"),
-    errno.ENAMETOOLONG: ("its name is too long", "choose a shorter one"),
-    errno.ENOTDIR: ("a file stands where a folder is needed", "choose another place, or move that file away"),
-    errno.EISDIR: ("a folder stands where a file is needed", "choose another place, or move that folder away"),
-    errno.EEXIST: ("a file stands where a folder is needed", "choose another place, or move that file away"),
-}
-
-
-@contextlib.contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Turn a failing write below `path` into a StorageError that names it."""
-    try:
-        yield
-    except OSError as error:
-        what, remedy = _REASONS.get(
-            error.errno or 0, (error.strerror or str(error), "check the disk, then run the same command again")
-        )
-        raise StorageError(f"cannot write {path}: {what}", remedy) from error
+_filling: dict[Path, Path] = {}
 
 
 def make_folder(folder: Path) -> Path:
     """Make the folder and its parents, and return it. Raises StorageError."""
     with told(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(folder)
     return folder
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` so that `path` holds all of it or what it held before. Raises StorageError."""
-    write_file(path, lambda file: file.write(data))
+    write_file(path, lambda file: file.write(data), len(data))
 
 
-def write_file(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Let `write` fill a temporary file beside `path`, flush it to the disk, and put it in place. Raises StorageError."""
+def write_file(path: Path, write: Callable[[IO[bytes]], Any], num_bytes: int | None = None) -> None:
+    """Let `write` fill a temporary file beside `path`, flush it to the disk, and put it in place. Raises StorageError.
+
+    `num_bytes` is what it will hold, where that is known: a full disk's message says so.
+    """
     make_folder(path.parent)
-    with told(path):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        temporary = Path(name)
+    unfinished.sweep(path.parent)
+    with told(path, lambda: num_bytes):
+        temporary = unfinished.new_file(path)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with disk.opened(temporary) as file:
                 write(file)
-                file.flush()
-                os.fsync(file.fileno())
+                disk.sync(file, temporary)
             temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
-            _sync_folder(path.parent)
+            disk.rename(temporary, path)
+            disk.sync_folder(path.parent)
         finally:
-            temporary.unlink(missing_ok=True)
+            unfinished.drop(temporary)
 
 
 @contextlib.contextmanager
@@ -81,19 +70,79 @@ def new_folder(folder: Path, stays: Callable[[], bool] = lambda: False) -> Itera
     `stays` is asked of what stands there by then: where it says so, that is left and the new one dropped. Raises StorageError.
     """
     make_folder(folder.parent)
+    unfinished.sweep(folder.parent)
     with told(folder):
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-        try:
+        temporary = unfinished.new_folder(folder)
+    _filling[temporary] = folder
+    try:
+        with told(folder, lambda: _bytes_in(temporary)):
             yield temporary
-            files = sorted(path for path in temporary.rglob("*") if path.is_file())
-            for path in files:
-                _sync_file(path)
-            digests = {path.relative_to(temporary).as_posix(): sha256(path) for path in files}
-            write_bytes(temporary / MANIFEST, json.dumps(digests, indent=1).encode())
-            temporary.chmod(0o777 & ~_umask())
+            _finish(temporary)
             _put_in_place(temporary, folder, stays)
+    finally:
+        del _filling[temporary]
+        unfinished.drop(temporary)
+
+
+def fill_bytes(path: Path, data: bytes) -> None:
+    """Write a file inside of a folder of `new_folder`, which flushes it to the disk in the end. Raises StorageError."""
+    with told(_final(path), lambda: len(data)), disk.opened(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def fill_file(path: Path, num_bytes: int | None = None) -> Iterator[IO[bytes]]:
+    """Yield a file inside of a folder of `new_folder` to write, seek and read; the folder flushes it to the disk in the end.
+
+    Where `num_bytes`, the size that it will have, is known, its space is taken first. Write through the file and never through
+    a memory map: where the disk is full, the system kills a process that writes to mapped memory. Raises StorageError.
+    """
+    with told(_final(path), lambda: num_bytes), disk.opened(path) as file:
+        if num_bytes is not None:
+            disk.allocate(file, path, num_bytes)
+        yield file
+
+
+@contextlib.contextmanager
+def append_file(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a file to write on at its end; what was written is on the disk when the block ends, well or not.
+
+    It may end anywhere, so who reads it must know a whole one by itself, by a sha256. Raises StorageError.
+    """
+    make_folder(path.parent)
+    with told(path), disk.opened(path, "a+b") as file:
+        try:
+            yield file
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            disk.sync(file, path)
+
+
+def put_in_place(source: Path, target: Path) -> None:
+    """Flush a file to the disk and give it another name beside it; what bore that name is replaced. Raises StorageError."""
+    with told(target):
+        disk.sync_file(source)
+        disk.rename(source, target)
+        disk.sync_folder(target.parent)
+
+
+def create_file(path: Path, data: bytes) -> bool:
+    """Create a file where there is none, and say whether this process did: of several that try, one. Raises StorageError.
+
+    It is not flushed to the disk, and a reader may see it before its bytes: it is for processes that live at the same time.
+    """
+    make_folder(path.parent)
+    with told(path):
+        return disk.create(path, data)
+
+
+def mark_newest(path: Path, among: Iterable[Path] = ()) -> None:
+    """Set the time of `path` to now, or behind all of `among` where the clock was put back meanwhile. No failure is told."""
+    latest = time.time_ns()
+    for one in among:
+        with contextlib.suppress(OSError):
+            latest = max(latest, one.stat().st_mtime_ns + 1 if one != path else 0)
+    with contextlib.suppress(OSError):
+        os.utime(path, ns=(latest, latest))
 
 
 def may_replace(folder: Path, like: str) -> bool:
@@ -131,12 +180,12 @@ def is_whole(folder: Path) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder with all it holds; nothing happens where there is none. Raises StorageError."""
+    """Remove a file or a folder with all it holds, at once to who looks; nothing where there is none. Raises StorageError."""
     with told(path):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        if not path.is_dir() or path.is_symlink():
+            disk.remove(path)
+        elif (gone := unfinished.put_aside(path, unfinished.UNFINISHED)) is not None:
+            disk.remove(gone)
 
 
 def sha256(path: Path) -> str:
@@ -145,33 +194,50 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _finish(temporary: Path) -> None:
+    files = sorted(path for path in temporary.rglob("*") if path.is_file())
+    for path in files:
+        disk.sync_file(path)
+    digests = {path.relative_to(temporary).as_posix(): sha256(path) for path in files}
+    fill_bytes(temporary / MANIFEST, json.dumps(digests, indent=1).encode())
+    disk.sync_file(temporary / MANIFEST)
+    temporary.chmod(0o777 & ~_umask())
+    for folder in (*{path.parent for path in files} - {temporary}, temporary):
+        disk.sync_folder(folder)
+
+
 def _put_in_place(temporary: Path, folder: Path, stays: Callable[[], bool]) -> None:
     # rename(2) replaces an empty folder alone, so it cannot take away what another process put there a moment before.
-    for is_last in (False, False, False, True):
-        try:
-            temporary.replace(folder)
-        except OSError as error:
-            if is_last or error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
-                raise
-            if stays():
-                return
-            shutil.rmtree(folder, ignore_errors=True)
-        else:
-            _sync_folder(folder.parent)
-            return
-
-
-def _sync_file(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+    aside: list[Path] = []
     try:
-        os.fsync(handle)
+        for is_last in (False, False, False, True):
+            try:
+                disk.rename(temporary, folder)
+            except OSError as error:
+                if is_last or error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                    raise
+                if stays():
+                    return
+                aside += [one] if (one := unfinished.put_aside(folder, unfinished.ASIDE)) else []
+            else:
+                disk.sync_folder(folder.parent)
+                return
     finally:
-        os.close(handle)
+        for one in reversed(aside):
+            unfinished.put_back(one, folder)
+
+
+def _final(path: Path) -> Path:
+    """Return where a file of a folder that is being filled will lie."""
+    for temporary, folder in _filling.items():
+        if path.is_relative_to(temporary):
+            return folder / path.relative_to(temporary)
+    return path
+
+
+def _bytes_in(folder: Path) -> int:
+    files = folder.rglob("*") if folder.is_dir() else (folder,)
+    return sum(path.stat().st_size for path in files if path.is_file())
 
 
 def _umask() -> int:

@@ -14,6 +14,7 @@ import rich_click as click
 from click.exceptions import Exit, NoArgsIsHelpError
 
 import xzoo
+from xzoo import faults
 from xzoo.cli import ending
 from xzoo.errors import UsageError
 
@@ -129,6 +130,7 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 def _invoke(words: list[str], stdout: TextIO) -> int:
+    faults.trial()  # a fault that nobody can mean is told before anything is done
     try:
         with group.make_context("xzoo", words, obj=stdout) as context:
             group.invoke(context)

@@ -103,13 +103,13 @@ def carry_out(asked: Asked) -> Generator[str, None, Exported]:
             yield f"writing {form.name}"
             made = form.files(model, images_NCHW, record.inside())
             for name, content in made.items():
-                (folder / name).write_bytes(content)
+                durable.fill_bytes(folder / name, content)
             yield f"holding {form.name} against PyTorch on {len(images_NCHW)} images"
             found = compared(_answers(form, folder, model, images_NCHW), expected_NK)
             _check(form, found, saved)
             files.append(_written(form, folder, list(made), found))
         record = replace(record, files=files)
-        (folder / RECORD).write_bytes(store.encode(record))
+        durable.fill_bytes(folder / RECORD, store.encode(record))
     return record
 
 

@@ -39,7 +39,7 @@ def pictured(model: Deployed, batches: Iterable[Answered], folder: Path) -> Iter
         for paths, pixels_BCHW, rows_BK in batches:
             for path, row_K, content in zip(paths, rows_BK, _overlays(model, paths, pixels_BCHW, rows_BK), strict=True):
                 name = name_of(place, path)
-                (made / name).write_bytes(content)
+                durable.fill_bytes(made / name, content)
                 place += 1
                 yield path, row_K, str(folder / name)
 

@@ -85,8 +85,8 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
     with durable.new_folder(folder, stays=lambda: True) as temporary:
         for file, text in texts.items():
             path = temporary / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, "utf-8")
+            durable.make_folder(path.parent)
+            durable.fill_bytes(path, text.encode())
     if not (folder / durable.MANIFEST).exists():
         raise taken
     # It said that the folder is whole. The repository is its author's to change.

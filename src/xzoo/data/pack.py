@@ -228,8 +228,9 @@ def _write_view(pack: Pack, folder: Path, shape: tuple[int, ...], interpolation:
         return fitted(pack.image(index), (shape[2], shape[3]), shape[1], interpolation, resize)
 
     def stays() -> bool:
-        return _is_whole(folder, int(np.prod(shape)))
+        return _is_whole(folder, num_bytes)
 
-    with durable.new_folder(folder, stays) as temporary, (temporary / PIXELS).open("wb") as file:
+    num_bytes = int(np.prod(shape))
+    with durable.new_folder(folder, stays) as temporary, durable.fill_file(temporary / PIXELS, num_bytes) as file:
         for pixels in each(fit, len(pack)):
             file.write(np.ascontiguousarray(pixels).data)

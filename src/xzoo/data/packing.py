@@ -55,12 +55,12 @@ def write_pack(source: Source, folder: Path, stays: Callable[[], bool]) -> None:
     """
     with durable.new_folder(folder, stays) as temporary:
         progress = Progress()
-        with (temporary / PIXELS).open("wb") as pixels, (temporary / _DEEP).open("w+b") as deep, quietly():
+        with durable.fill_file(temporary / PIXELS) as pixels, durable.fill_file(temporary / _DEEP) as deep, quietly():
             for image in each(lambda index: _decode(source, index), len(source.items)):
                 _append(progress, image, pixels, deep)
             _check_readable(source, progress.bad)
             _scale_deep(progress, pixels, deep)
-        (temporary / _DEEP).unlink()
+        durable.remove(temporary / _DEEP)
         index = {
             "schema": "xzoo.pack/1",
             "name": source.name,
@@ -70,7 +70,7 @@ def write_pack(source: Source, folder: Path, stays: Callable[[], bool]) -> None:
             "items": [dataclasses.asdict(item) for item in source.items],
             "repairs": [dataclasses.asdict(finding) for finding in _findings(progress)],
         }
-        (temporary / INDEX).write_text(json.dumps(index), encoding="utf-8")
+        durable.fill_bytes(temporary / INDEX, json.dumps(index).encode())
 
 
 def each(work: Callable[[int], _T], count: int) -> Iterator[_T]:

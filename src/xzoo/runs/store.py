@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import zipfile
 import zlib
@@ -59,9 +60,11 @@ class RunFolder:
         """Keep a finished cell: its result and its predictions. Raises StorageError."""
         import numpy as np
 
-        with durable.new_folder(self._cell(result.id)) as folder:
-            (folder / "result.json").write_bytes(encode(result))
-            np.savez(folder / "predictions.npz", **dict(predictions))  # type: ignore[arg-type]
+        stored = io.BytesIO()
+        np.savez(stored, **dict(predictions))  # type: ignore[arg-type]
+        with durable.new_folder(self._cell(result.id), lambda: self.has(result.id)) as folder:
+            durable.fill_bytes(folder / "result.json", encode(result))
+            durable.fill_bytes(folder / "predictions.npz", stored.getvalue())
         durable.remove(self._failure(result.id))
 
     def drop_cell(self, cell: str) -> None:
@@ -105,6 +108,15 @@ class RunFolder:
     def learnt(self, cell: str) -> Path:
         """Return the file of the tensors that a cell learnt."""
         return self.path / "learnt" / f"{cell}.safetensors"
+
+    def checkpoints(self, cell: str) -> Path:
+        """Return the folder of a cell's checkpoints while it is trained."""
+        return self.path / "checkpoints" / cell
+
+    def drop_checkpoints(self, cell: str) -> None:
+        """Remove the checkpoints of a cell that is finished. Raises StorageError."""
+        if (folder := self.checkpoints(cell)).is_dir():
+            durable.remove(folder)
 
     def write_facts(self, label: str, facts: BackboneFacts) -> None:
         """Keep what was measured of a backbone. Raises StorageError."""

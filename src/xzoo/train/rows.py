@@ -6,12 +6,14 @@ N = images, B = images in a batch, R = bytes of a row
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
@@ -90,24 +92,28 @@ def kept(words: Sequence[object], num_rows: int, compute: Callable[[], Placed], 
         with durable.new_folder(folder, lambda: durable.is_whole(folder)) as temporary:
             layout = _fill(temporary / _BYTES, num_rows, compute())
             facts = {**asdict(layout), "seconds": time.perf_counter() - began, "detail": describe()}
-            durable.write_bytes(temporary / _FACTS, json.dumps(facts).encode())
+            durable.fill_bytes(temporary / _FACTS, json.dumps(facts).encode())
 
     return cache.entry(folder, lambda: durable.is_whole(folder), write, lambda: _read(folder, num_rows))
 
 
 def _fill(path: Path, num_rows: int, placed: Placed) -> Layout:
-    target: np.memmap[tuple[int, int], np.dtype[np.uint8]] | None = None
-    layout: Layout | None = None
-    for places_B, batch in placed:
-        layout = layout or _layout(batch)
-        rows_BR = _bytes(batch, layout)
-        if target is None:
-            target = np.memmap(path, np.uint8, "w+", shape=(num_rows, rows_BR.shape[1]))
-        target[places_B] = rows_BR
-    if target is None or layout is None:
+    first = next(placed, None)
+    if first is None:
         raise ValueError("there are no rows to keep")
-    target.flush()
+    layout = _layout(first[1])
+    with durable.fill_file(path, num_rows * num_bytes(first[1])) as file:
+        for places_B, batch in itertools.chain([first], placed):
+            _place(file, places_B, _bytes(batch, layout))
     return layout
+
+
+def _place(file: IO[bytes], places_B: NDArray[np.int64], rows_BR: NDArray[np.uint8]) -> None:
+    """Write rows at their places, neighbours in one go."""
+    ends = np.flatnonzero(np.diff(places_B) != 1) + 1
+    for places, rows in zip(np.split(places_B, ends), np.split(rows_BR, ends), strict=True):
+        file.seek(int(places[0]) * rows_BR.shape[1])
+        file.write(np.ascontiguousarray(rows).data)
 
 
 def _layout(batch: Tensor) -> Layout:
