@@ -6,15 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from xzoo.compare.bench import build, input_of, shorter_side
 from xzoo.compare.selection import RUNS, Saved, What, find
-from xzoo.errors import StorageError, UsageError
+from xzoo.errors import StorageError, UsageError, WeightsError
 from xzoo.evaluate.deployed import Deployed
 from xzoo.evaluate.map_layer import declared_layer
+from xzoo.model.checkpoint_file import read_content
 from xzoo.model.classifier import Classifier
 from xzoo.train.device import choose
 from xzoo.train.prepared import prepare
@@ -83,11 +82,12 @@ def choice_of(saved: Saved, backbone: Backbone | Choice | None) -> Choice:
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
+        learnt: dict[str, Tensor] = read_content(path)
+    except WeightsError as error:
         raise StorageError(
-            f"cannot read {path}: {error}", "the run folder is incomplete or was altered; remove its cell and run it again"
+            f"cannot read {path}: {error.text}", "the run folder is incomplete or was altered; remove its cell and run it again"
         ) from error
+    return learnt
 
 
 def _restore(classifier: Classifier, learnt: dict[str, Tensor]) -> bool:

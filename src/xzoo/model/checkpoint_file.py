@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import pickle
-import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from xzoo.errors import WeightsError
+from xzoo.model import safetensors_file, torch_file
+from xzoo.model.described import Described, RefusedError
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PARALLEL = "module."
 _DEPTH = 3
-_GLOBAL = re.compile(r"GLOBAL (\S+)")
+_Leaf = TypeVar("_Leaf", Tensor, Described)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -28,13 +28,27 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return state_dict(read_content(path), str(path))
 
 
-def read_content(path: Path) -> Any:
-    """Return all that a .safetensors, .pth or .pt file holds, wrappings included, on the CPU. Raises WeightsError."""
+def read_content(path: Path, *, holds_more: bool = False) -> Any:
+    """Return all that a .safetensors, .pth or .pt file holds, wrappings included, on the CPU. Raises WeightsError.
+
+    What a file would give is told before any tensor is read; unless it `holds_more`, that must be a state dict.
+    """
     if not path.is_file():
         raise WeightsError(f"there is no file {path}", "check the path behind the '@'")
     if not path.stat().st_size:
         raise WeightsError(f"{path} is empty (0 bytes)", "copy or fetch it again")
-    return _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
+    try:
+        if path.suffix == ".safetensors":
+            safetensors_file.check(path)
+            return _safetensors(path)
+        content = torch_file.contents(path)
+    except RefusedError as refused:
+        raise WeightsError(f"{path} {refused.what}", refused.remedy) from None
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}", "check its permissions and its disk") from error
+    if not holds_more:
+        _named(content, str(path), Described)
+    return _pickled(path)
 
 
 def state_dict(content: Any, source: str) -> dict[str, Tensor]:
@@ -42,13 +56,19 @@ def state_dict(content: Any, source: str) -> dict[str, Tensor]:
 
     Raises WeightsError where there is none.
     """
+    return _named(content, source, Tensor)
+
+
+def _named(content: Any, source: str, kind: type[_Leaf]) -> dict[str, _Leaf]:
     for _ in range(_DEPTH):
         key = next((key for key in _WRAPPERS if isinstance(content, Mapping) and isinstance(content.get(key), Mapping)), None)
         content = content if key is None else content[key]
-    if not isinstance(content, Mapping) or not content or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, Mapping) or not content or not all(isinstance(value, kind) for value in content.values()):
         raise WeightsError(
             f"{source} holds {_describe(content)}, no state dict", "save module.state_dict() in it, best as .safetensors"
         )
+    if odd := next((key for key in content if not isinstance(key, str)), None):
+        raise WeightsError(f"{source} names a tensor {_shown(odd)}, no state dict", "save module.state_dict() in it")
     parallel = all(name.startswith(_PARALLEL) for name in content)
     return {name.removeprefix(_PARALLEL) if parallel else name: tensor for name, tensor in content.items()}
 
@@ -68,26 +88,21 @@ def _pickled(path: Path) -> Any:
         with warnings.catch_warnings():
             # What torch would warn of, such as an old pickle protocol, either loads or is told below.
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        # torch's own words advise loading the file all the same, which is no advice for a stranger's file.
-        if wanted := _GLOBAL.search(str(error)):
-            raise WeightsError(
-                f"{path} holds more than tensors (it asks for {wanted[1]!r}), and nothing in it was executed",
-                "save its state dict alone, best as .safetensors, on a machine where you trust it",
-            ) from error
-        raise WeightsError(
-            f"{path} is no checkpoint", "name a .safetensors file, or what torch.save wrote of a state dict"
-        ) from error
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=torch_file.is_zip(path))
     except Exception as error:
-        # torch.load answers a damaged file with whatever its parsers raise: RuntimeError, EOFError, KeyError, ...
-        raise WeightsError(f"{path} is truncated or no checkpoint: {_first_line(error)}", "copy or fetch it again") from error
+        # torch.load answers a damaged file with whatever its parsers raise; its words advise to load the file all the same.
+        raise WeightsError(f"{path} is truncated or no checkpoint ({type(error).__name__})", "copy or fetch it again") from error
 
 
 def _describe(content: Any) -> str:
     if isinstance(content, Mapping):
-        return f"{len(content)} entries such as {', '.join(repr(key) for key in list(content)[:3])}" if content else "nothing"
-    return f"a {type(content).__name__}"
+        return f"{len(content)} entries such as {', '.join(_shown(key) for key in list(content)[:3])}" if content else "nothing"
+    return "a tensor" if isinstance(content, Described) else f"a {type(content).__name__}"
+
+
+def _shown(key: object) -> str:
+    # Keys may be anything in what a plugin reads.
+    return repr(key[:60] if isinstance(key, str) else key) if isinstance(key, str | int | None) else f"a {type(key).__name__}"
 
 
 def _first_line(error: Exception) -> str:

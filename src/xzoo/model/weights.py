@@ -66,7 +66,8 @@ def load(module: nn.Module, choice: Choice) -> LoadedWeights:
             f"the weights {choice.label} have no file", "declare a url, a file on the hub, or a function that reads them"
         )
     sha256 = fetching.verify(path, start) if isinstance(start, Weights) else ""
-    left_out = _put(module, _converted(module, read_content(path), choice, str(path)), choice, str(path))
+    content = read_content(path, holds_more=choice.backbone.convert is not None)
+    left_out = _put(module, _converted(module, content, choice, str(path)), choice, str(path))
     if isinstance(start, Weights):
         return LoadedWeights(start.name, start.licence, sha256, start.url or start.hf or "file", str(path), left_out)
     return LoadedWeights(choice.weights_name, "", durable.sha256(path), "file", str(path), left_out)
@@ -116,6 +117,8 @@ def _put(module: nn.Module, tensors: Mapping[str, Tensor], choice: Choice, sourc
     absent = {name for name in own if name not in given and not name.endswith("num_batches_tracked")}
     excused = {name for name in absent if _is_below(name, (*choice.backbone.leave_out, *replaced))}
     _refuse_foreign(own, given, absent - excused, choice.backbone.name, source)
+    for name, tensor in given.items():
+        _refuse_values(name, own[name], tensor, source)
     with torch.no_grad():
         module.load_state_dict(given, strict=False)
     return tuple(sorted(left_out | excused))
@@ -162,6 +165,31 @@ def _refuse_foreign(
             f"{source} was made for another network than {backbone}: of {len(own)} tensors {'; '.join(faults)}",
             f"give weights of {backbone}, or use {backbone}@random",
         )
+
+
+def _refuse_values(name: str, own: Tensor, given: Tensor, source: str) -> None:
+    """Refuse what would be a number of another kind in the network, or none: NaN, infinite, or beyond its type."""
+    is_dense = given.layout == torch.strided and not given.is_quantized and not given.is_meta and not given.is_complex()
+    is_counter = name.endswith("num_batches_tracked")
+    if not is_dense or (own.is_floating_point() != given.is_floating_point() and not is_counter):
+        raise WeightsError(
+            f"{source} holds {name} as {_kind(given)}, the network as {_kind(own)}", "save its weights as they are trained"
+        )
+    if given.is_floating_point() and given.numel():
+        low, high = (float(end) for end in torch.aminmax(given))
+        most = torch.finfo(own.dtype).max if own.is_floating_point() else torch.iinfo(own.dtype).max
+        # Networks may be built with a mask of infinities.
+        if not (-most <= low and high <= most) and torch.isfinite(own).all():
+            odd = int((~(given.abs() <= most)).sum())
+            raise WeightsError(
+                f"{source} holds {odd:,} of {given.numel():,} values in {name} that are NaN, infinite, or too large",
+                "its training diverged, or it was altered: take another file",
+            )
+
+
+def _kind(tensor: Tensor) -> str:
+    layout = "" if tensor.layout == torch.strided else f"{str(tensor.layout).removeprefix('torch.')} "
+    return layout + str(tensor.dtype).removeprefix("torch.") + (" without values" if tensor.is_meta else "")
 
 
 def _is_below(name: str, paths: Iterable[str]) -> bool:
