@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from xzoo.data.items import natural
 from xzoo.data.source import Source, open_source
 from xzoo.errors import DataError, UsageError, XzooError
 
@@ -87,7 +88,10 @@ def test_a_symlink_loop_ends_and_is_said(four: Path) -> None:
     assert "cat/loop" in told(source)["linked-folders"]
 
 
-def test_a_link_to_a_file_outside_is_followed_and_said(four: Path, tmp_path: Path) -> None:
+def test_a_link_to_a_file_outside_is_followed_where_that_is_asked_for_and_said(
+    four: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XZOO_FOLLOW_LINKS", "1")
     Image.new("L", (4, 4), 77).save(tmp_path / "outside.png")
     (four / "cat/3.png").symlink_to(tmp_path / "outside.png")
     source = open_source(four)
@@ -170,3 +174,23 @@ def test_the_fingerprint_follows_contents_labels_and_groups(four: Path) -> None:
     assert open_source(four, group=r"(\d)\.png").fingerprint != before
     (four / "cat/1.png").write_bytes((four / "cat/2.png").read_bytes())
     assert open_source(four).fingerprint != before
+
+
+def test_a_link_that_leads_out_is_refused_and_one_that_stays_is_followed(four: Path, tmp_path: Path) -> None:
+    Image.new("L", (4, 4), 77).save(tmp_path / "outside.png")
+    (four / "cat/3.png").symlink_to(four / "dog" / "1.png")
+    assert len(open_source(four).items) == 5
+    (four / "cat/4.png").symlink_to("../../outside.png")
+    with pytest.raises(DataError, match=r"1 link lead out of .*: cat/4\.png -> \.\./\.\./outside\.png") as caught:
+        open_source(four)
+    assert "cp -rL images COPY" in caught.value.remedy
+
+
+def test_folders_without_end_are_left(four: Path) -> None:
+    (four / "cat" / "/".join("x" * 120)).mkdir(parents=True)
+    with pytest.raises(DataError, match="more than 100 folders inside of each other"):
+        open_source(four)
+
+
+def test_names_of_thousands_of_digits_are_sorted_as_numbers() -> None:
+    assert natural(["9" * 5000, "10", "9", "09"]) == ["09", "9", "10", "9" * 5000]

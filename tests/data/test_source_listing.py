@@ -100,3 +100,33 @@ def test_a_jsonl_that_cannot_be_used_is_named(four: Path, line: str, text: str) 
 def test_another_encoding_is_named(four: Path) -> None:
     with pytest.raises(DataError, match="not UTF-8"):
         open_source(listing(four, *ROWS, "k\u00e4tzchen.png,cat", encoding="latin-1"))
+
+
+def test_files_outside_of_the_listings_folder_are_read_and_said(four: Path) -> None:
+    (four / "lists").mkdir()
+    rows = [f"../{name},{name[:3]}" for name in ("cat/1.png", "cat/2.png", "dog/1.png")] + [f"{four / 'dog/2.png'},dog"]
+    (four / "lists" / "a.csv").write_text("path,label\n" + "\n".join(rows))
+    source = open_source(four / "lists" / "a.csv")
+    assert len(source.items) == 4
+    told = {finding.id: finding.text for finding in source.repairs}
+    assert told["outside-files"].startswith("4 listed files lie outside of")
+
+
+@pytest.mark.parametrize("label", ["9" * 5000, "\x1b[2Jred", "\u202eevil"])
+def test_labels_may_be_anything_and_are_shown_as_text(four: Path, label: str) -> None:
+    rows = [
+        {"path": f"{kind}/{number}.png", "label": label if kind == "cat" else "dog"}
+        for kind in ("cat", "dog")
+        for number in (1, 2)
+    ]
+    (four / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    classes = open_source(four / "a.jsonl").classes
+    assert len(classes) == 2
+    assert all(name.isprintable() for name in classes)
+
+
+@pytest.mark.parametrize("line", ['{"path": "\\ud800.png", "label": "a"}', "[" * 100_000, '{"a":' * 100_000])
+def test_lines_that_break_readers_are_refused(four: Path, line: str) -> None:
+    (four / "a.jsonl").write_text(line)
+    with pytest.raises(DataError):
+        open_source(four / "a.jsonl")

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from xzoo.data.folder import Walk, split_folders
 from xzoo.data.items import SPLITS, Found, Item, listed, natural, printable
-from xzoo.data.stacks import Stacks, check_lengths, flattened, images_in, load, load_npz, whole_numbers
+from xzoo.data.npy_file import load, opened
+from xzoo.data.stacks import Stacks, check_lengths, images_in, whole_numbers, words
 from xzoo.errors import DataError
 
 _LAYOUT = "name arrays train_images, train_labels, val_images, ... as MedMNIST does, or images and labels"
@@ -18,13 +19,13 @@ _LAYOUT = "name arrays train_images, train_labels, val_images, ... as MedMNIST d
 
 def read_npz(path: Path) -> Found:
     """Read a .npz file laid out like MedMNIST's, or holding `images` and `labels`. Raises DataError."""
-    held = load_npz(path)
-    pairs: list[tuple[str, str | None]] = [(f"{split}_", split) for split in SPLITS if f"{split}_images" in held]
-    if "images" in held:
-        pairs.append(("", None))
-    if not pairs:
-        raise DataError(f"{path} holds {listed(list(held)) or 'nothing'}", _LAYOUT)
-    stacks, values = zip(*(_pair(path, held, prefix) for prefix, _ in pairs), strict=True)
+    with opened(path) as held:
+        pairs: list[tuple[str, str | None]] = [(f"{split}_", split) for split in SPLITS if f"{split}_images" in held]
+        if "images" in held:
+            pairs.append(("", None))
+        if not pairs:
+            raise DataError(f"{path} holds {listed(list(held)) or 'nothing'}", _LAYOUT)
+        stacks, values = zip(*(_pair(path, held, prefix) for prefix, _ in pairs), strict=True)
     distinct = natural({str(value) for labels in values for value in labels.tolist()})
     label_of = {name: label for label, name in enumerate(distinct)}
     items = tuple(
@@ -33,7 +34,8 @@ def read_npz(path: Path) -> Found:
         for place, value in enumerate(labels.tolist())
     )
     stacked = Stacks(tuple(stacks))
-    return Found(path.stem, tuple(distinct), items, stacked.read, stacked.decode, stacked.digest, stacked.findings(), _LAYOUT)
+    classes = tuple(map(printable, distinct))
+    return Found(printable(path.stem), classes, items, stacked.read, stacked.decode, stacked.digest, stacked.findings(), _LAYOUT)
 
 
 def holds_stacks(root: Path) -> bool:
@@ -52,6 +54,7 @@ def read_stack_folder(root: Path) -> Found:
     files = [
         (split, path) for split, folder in splits.items() for path in walk.files(root, folder, {".npy"}) if path.parent == folder
     ]
+    walk.check_links(root)
     classes = natural({path.stem for _, path in files})
     label_of = {name: label for label, name in enumerate(classes)}
     stacks = [images_in(load(path), str(path)) for _, path in files]
@@ -81,7 +84,7 @@ def _pair(path: Path, held: Mapping[str, NDArray[Any]], prefix: str) -> tuple[ND
         raise DataError(f"{path} holds {names[0]} and no {names[1]}", _LAYOUT)
     images = images_in(held[names[0]], f"{path}: {names[0]}")
     given, where = held[names[1]], f"{path}: {names[1]}"
-    labels = flattened(given.astype(str), where) if given.dtype.kind in "US" else whole_numbers(given, where)
+    labels = words(given, where) if given.dtype.kind in "US" else whole_numbers(given, where)
     check_lengths([(names[0], len(images)), (names[1], len(labels))], str(path))
     return images, labels
 

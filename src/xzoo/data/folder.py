@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,11 @@ from xzoo.errors import DataError
 from xzoo.runs.result import Finding
 
 JUNK = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+FOLLOW = "XZOO_FOLLOW_LINKS"
+"""The variable by which links that lead out of a folder are followed: who sets it knows who made them."""
+
+MOST_DEEP = 100
+"""Folders inside of each other: more are a trap for whoever walks through them."""
 
 
 @dataclass
@@ -23,6 +29,7 @@ class Walk:
     hidden: list[str] = field(default_factory=list)
     linked_folders: list[str] = field(default_factory=list)
     linked_files: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
     loose: list[str] = field(default_factory=list)
     other: Counter[str] = field(default_factory=Counter)
 
@@ -31,7 +38,12 @@ class Walk:
         return [path for path in self._visible(root, folder) if path.is_dir()]
 
     def files(self, root: Path, folder: Path, suffixes: Iterable[str] = SUFFIXES) -> Iterator[Path]:
-        """Yield the files of these suffixes at any depth, in natural order. Linked folders are not entered."""
+        """Yield the files of these suffixes at any depth, in natural order. Linked folders are not entered. Raises DataError."""
+        if len(folder.parts) - len(root.parts) > MOST_DEEP:
+            raise DataError(
+                f"{root} holds more than {MOST_DEEP} folders inside of each other: {listed([folder.relative_to(root)])}",
+                "give the folder that holds the images",
+            )
         for path in self._visible(root, folder):
             if path.is_dir():
                 yield from self.files(root, path, suffixes)
@@ -39,8 +51,24 @@ class Walk:
                 self.other[path.suffix.lower() or "no suffix"] += 1
             else:
                 if path.is_symlink():
-                    self.linked_files.append(path.relative_to(root).as_posix())
+                    self._follow(root, path)
                 yield path
+
+    def check_links(self, root: Path) -> None:
+        """Refuse a folder whose links lead out of it, unless XZOO_FOLLOW_LINKS says that they may. Raises DataError."""
+        if self.outside and os.environ.get(FOLLOW, "") in {"", "0"}:
+            raise DataError(
+                f"{counted(len(self.outside), 'link')} lead out of {root}: {listed(self.outside)}",
+                f"copy the files (`cp -rL {shlex.quote(printable(root.name))} COPY`), list them in a .csv,"
+                f" or set {FOLLOW}=1 where you know who made the links",
+            )
+
+    def _follow(self, root: Path, path: Path) -> None:
+        relative = path.relative_to(root).as_posix()
+        self.linked_files.append(relative)
+        # os.path: a loop is no error here, opening the file tells of it.
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+            self.outside.append(f"{relative} -> {os.readlink(path)}")  # noqa: PTH115
 
     def findings(self) -> tuple[Finding, ...]:
         """Return one finding for each kind that was met."""
@@ -88,6 +116,7 @@ def read_folder(root: Path) -> Found:
             items.append(Item(path.relative_to(root).as_posix(), label_of[folder.name], split))
         if len(files) == before:
             empty.append(folder.relative_to(root).as_posix())
+    walk.check_links(root)
     hint = _hint(root, classes, walk)
     if files and empty:
         raise DataError(f"{root}: no images in {listed(empty)}", f"add images or remove the folder{'; ' + hint if hint else ''}")

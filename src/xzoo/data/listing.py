@@ -11,13 +11,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from xzoo import regular
 from xzoo.data.decode import ImageFiles
 from xzoo.data.folder import Walk
-from xzoo.data.items import Found, Item, counted, listed, natural, split_named
+from xzoo.data.items import Found, Item, counted, listed, natural, printable, split_named
 from xzoo.errors import DataError
 from xzoo.runs.result import Finding
 
 Row = Mapping[str, Any]
+MOST_MB = 250
+"""10^6 bytes that a listing may have: two million images."""
+
 _COLUMNS = "path,label[,split,group]"
 
 
@@ -35,8 +39,9 @@ def read_listing(file: Path) -> Found:
     label_of = {name: label for label, name in enumerate(classes)}
     items = tuple(_item(file, row, label_of) for row in kept)
     images = ImageFiles(tuple(paths), tuple(item.id for item in items))
-    repairs = (*repeated, *_unlisted(file, paths))
-    return Found(file.stem, tuple(classes), items, images.read, images.decode, images.digest, repairs, f"{file} lists {_COLUMNS}")
+    repairs = (*repeated, *_outside(file, paths), *_unlisted(file, paths))
+    name, shown, hint = printable(file.stem), tuple(map(printable, classes)), f"{file} lists {_COLUMNS}"
+    return Found(name, shown, items, images.read, images.decode, images.digest, repairs, hint)
 
 
 def read_rows(file: Path) -> list[Row]:
@@ -48,11 +53,11 @@ def read_rows(file: Path) -> list[Row]:
 
 def _rows(file: Path) -> Iterable[Row]:
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = regular.read_bytes(file, MOST_MB).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{file} is not UTF-8: {error.reason} at byte {error.start}", "save it as UTF-8") from error
     except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}", "check its permissions") from error
+        raise DataError(f"{file} cannot be read: {error.strerror}", "check the file and its permissions") from error
     return _json_rows(file, text) if file.suffix.lower() == ".jsonl" else _csv_rows(file, text)
 
 
@@ -75,12 +80,12 @@ def _csv_rows(file: Path, text: str) -> list[Row]:
 
 def _json_rows(file: Path, text: str) -> list[Row]:
     rows: list[Row] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(
                 f"{file}, line {number} is no JSON: {error}", 'write {"path": ..., "label": ...} on each line'
             ) from error
@@ -109,8 +114,10 @@ def _check_rows(file: Path, rows: list[Row]) -> None:
         raise DataError(
             f"{file}: {counted(len(pathless), 'row')} without a path: row {listed(pathless)}", "name a file or remove them"
         )
-    if odd := [_text(row, "path") for row in rows if "\0" in _text(row, "path")]:
-        raise DataError(f"{file}: a path holds a zero byte: {listed(odd)}", "write the file again as plain UTF-8 text")
+    if odd := [path for row in rows if not _can_be_a_path(path := _text(row, "path"))]:
+        raise DataError(
+            f"{file}: a path holds a zero byte, or half a letter: {listed(odd)}", "write the file again as plain UTF-8 text"
+        )
     if any(isinstance(row["label"], (list, dict)) for row in rows):
         raise DataError(f"{file} lists several labels for one image: multi-label is not built", "give one label for each image")
 
@@ -133,6 +140,14 @@ def _kept_once(file: Path, rows: list[Row]) -> tuple[list[Row], list[Finding]]:
     return list(first.values()), [Finding("listed-twice", "info", text)] if repeated else []
 
 
+def _outside(file: Path, paths: Iterable[Path]) -> list[Finding]:
+    """Return the finding that names files elsewhere: a listing may say so, but nobody should have to guess."""
+    folder = file.parent.resolve()
+    others = [path for path in paths if not path.resolve().is_relative_to(folder)]
+    text = f"{counted(len(others), 'listed file')} lie outside of {printable(str(file.parent))}: {listed(others)}"
+    return [Finding("outside-files", "info", text)] if others else []
+
+
 def _unlisted(file: Path, paths: Iterable[Path]) -> list[Finding]:
     known = {path.resolve() for path in paths}
     others = [path for path in Walk().files(file.parent, file.parent) if path.resolve() not in known]
@@ -142,6 +157,13 @@ def _unlisted(file: Path, paths: Iterable[Path]) -> list[Finding]:
     return [
         Finding("unlisted-files", "info", f"{counted(len(others), 'image')} beside {file.name} are not listed in it: {names}")
     ]
+
+
+def _can_be_a_path(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _item(file: Path, row: Row, label_of: Mapping[str, int]) -> Item:

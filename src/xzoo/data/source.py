@@ -66,8 +66,9 @@ def _find(data: object) -> Found:
     path = Path(os.path.expanduser(data))  # noqa: PTH111 - a user that nobody knows stays as written
     try:
         return _find_path(path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}", "check the path and its permissions") from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        told = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"{path} cannot be read: {told}", "check the path and its permissions") from error
 
 
 def _find_path(path: Path) -> Found:

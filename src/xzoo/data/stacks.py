@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,40 +84,10 @@ def images_in(array: NDArray[Any], where: str, *, channels_first: bool = False) 
     return array
 
 
-def load(path: Path) -> NDArray[Any]:
-    """Map a .npy file into memory. Raises DataError."""
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise unloadable(path, error) from error
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"{path} is no .npy file", "save it with numpy.save")
-    return array
-
-
-def load_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """Read every array of a .npz file. Raises DataError."""
-    try:
-        # An open file is handed over, for numpy leaves its own open where the archive is broken.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, AttributeError, TypeError) as error:
-        raise unloadable(path, error) from error
-
-
-def unloadable(path: Path, error: Exception) -> DataError:
-    """Return the error to raise for a file that numpy refuses."""
-    if any(word in str(error) for word in ("allow_pickle", "pickled", "Python objects")):
-        return DataError(
-            f"{path} holds Python objects, or is no numpy file", "save plain arrays, all images of one size, without pickling"
-        )
-    return DataError(f"{path} cannot be read: {str(error) or type(error).__name__}", "save the file again with numpy")
-
-
 def whole_numbers(labels: NDArray[Any], where: str) -> NDArray[np.int64]:
     """Return labels (N,) or (N,1) as integers. Raises DataError for other shapes and for what is no whole number."""
     flat = flattened(labels, where)
-    if flat.dtype.kind not in "iubf" or (flat.dtype.kind == "f" and not (np.isfinite(flat) & (flat == np.rint(flat))).all()):
+    if flat.dtype.kind not in "iubf" or (flat.dtype.kind == "f" and not _are_whole(flat)):
         raise DataError(f"{where} holds {flat.dtype} that are no whole numbers", "number the classes from 0, or give their names")
     return flat.astype(np.int64)
 
@@ -143,6 +111,20 @@ def check_lengths(lengths: Sequence[tuple[str, int]], where: str) -> None:
     if len({length for _, length in lengths}) > 1:
         told = ", ".join(f"{length} {name}" for name, length in lengths)
         raise DataError(f"{where} holds {told}", "give as many of each")
+
+
+def words(labels: NDArray[Any], where: str) -> NDArray[np.str_]:
+    """Return labels (N,) or (N,1) of text or bytes as text. Raises DataError for other shapes and for bytes that are no UTF-8."""
+    try:
+        texts = np.char.decode(labels, "utf-8") if labels.dtype.kind == "S" else labels
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where} holds bytes that are no UTF-8: {error.reason}", "save names of classes as text") from error
+    return flattened(texts, where).astype(np.str_)
+
+
+def _are_whole(numbers: NDArray[Any]) -> bool:
+    # Beyond 2^53 floats skip whole numbers.
+    return bool((np.isfinite(numbers) & (abs(numbers) <= 2.0**53) & (numbers == np.rint(numbers))).all())
 
 
 def _channels_last(array: NDArray[Any], channels_first: bool) -> NDArray[Any]:

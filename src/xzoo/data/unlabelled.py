@@ -53,10 +53,10 @@ def find_images(paths: Iterable[str | os.PathLike[str]]) -> tuple[Path, ...]:
     faults: list[str] = []
     for path in (Path(os.path.expanduser(path)) for path in paths):  # noqa: PTH111 - a user that nobody knows stays as written
         try:
-            found = list(Walk().files(path, path)) if path.is_dir() else [path] if path.exists() else []
+            found = _inside(path) if path.is_dir() else [path] if path.exists() else []
             fault = "" if found else f"{path} holds no images" if path.is_dir() else f"{path} does not exist"
-        except OSError as error:
-            found, fault = [], f"{path} cannot be read: {error.strerror or error}"
+        except (OSError, ValueError) as error:
+            found, fault = [], f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
         files += found
         faults += [fault] if fault else []
     if faults:
@@ -84,6 +84,13 @@ def read_batches(files: Sequence[Path], fit: Fit, batch_size: int) -> Iterator[t
         raise DataError(f"{len(bad)} of {counted(len(files), 'image')} cannot be read: {told}", "replace them, or leave them out")
     if batch:
         yield [path for path, _ in batch], np.stack([image for _, image in batch])
+
+
+def _inside(folder: Path) -> list[Path]:
+    walk = Walk()
+    found = list(walk.files(folder, folder))
+    walk.check_links(folder)
+    return found
 
 
 def _read(fit: Fit, path: Path) -> NDArray[np.uint8] | UnreadableImageError:

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 import msgspec
 
+from xzoo import regular
 from xzoo.data.augment import parse as parse_augment
 from xzoo.errors import UsageError
 
@@ -90,6 +91,10 @@ RANGES = (
     ("size", 0, 4096),
 )
 """What each number may be: its name, the least and the most."""
+
+MOST_MB = 1
+"""10^6 bytes that a recipe file may have: one that is larger is another kind of file."""
+
 _TYPES = {field.name: field for field in fields(Recipe)}
 
 
@@ -125,11 +130,10 @@ def changed(recipe: Recipe, **values: Any) -> Recipe:
 def read(path: str) -> dict[str, Any]:
     """Return the values of a TOML recipe file. Raises UsageError."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            values = msgspec.toml.decode(file.read())
+        values = msgspec.toml.decode(regular.read_bytes(path, MOST_MB))
     except OSError as error:
         raise UsageError(f"recipe file {path}: {error.strerror}", "give the path of a TOML file") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise UsageError(f"recipe file {path} is not TOML: {error}", "write lines such as `lr = 0.001`") from None
     if "recipe" in values and (others := sorted(values.keys() - {"recipe"})):
         raise UsageError(f"recipe file {path} has {', '.join(others)} beside its table [recipe]", "move it into the table")
