@@ -39,7 +39,7 @@ class Tape:
         return self.said
 
     def record(self, run: Run) -> Run:
-        optimizer = run.func.optimizer  # type: ignore[attr-defined]
+        optimizer = run.func.__self__.optimizer  # type: ignore[attr-defined]
         assert all(group.get("capturable", True) for group in optimizer.param_groups)
         assert all(p.grad is None for group in optimizer.param_groups for p in group["params"])
         self.done.append("recorded")

@@ -6,9 +6,9 @@ N = images
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -23,16 +23,28 @@ from xzoo.errors import PreflightError
 from xzoo.evaluate.predictions import Predictions, predict
 from xzoo.model import classifier as classifiers
 from xzoo.model.classifier import Classifier
+from xzoo.runs.conditions import Shortage
 from xzoo.runs.result import Cell
 from xzoo.train.device import Device, choose, suited
+from xzoo.train.finite import demand_numbers
 from xzoo.train.learner import Learner
 from xzoo.train.loop import Batched
 from xzoo.train.objective import num_outputs
 from xzoo.train.prepared import Prepared
 from xzoo.train.recipe import Recipe
 from xzoo.train.recipe import make as make_recipe
+from xzoo.train.shortage import Parted
 from xzoo.zoo.spec import Choice, Preprocess
 from xzoo.zoo.strategies import Strategy, parse
+
+
+class Passing(Protocol):
+    """A pass of a network over images that knows where its memory ran out."""
+
+    @property
+    def memory(self) -> Sequence[Shortage]:
+        """Every shortage."""
+        ...
 
 
 @dataclass(eq=False)
@@ -57,11 +69,24 @@ class Bench:
     engine: str = ""
     trial: Callable[[], None] = lambda: None
     val_losses: list[NDArray[np.float32]] = field(default_factory=list)
+    ids_N: Sequence[str] = ()
+    passes: Sequence[Passing] = ()
+    answer: Parted = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.answer = Parted(self.logits_of, "answering images")
+
+    @property
+    def memory(self) -> tuple[Shortage, ...]:
+        """Where memory ran out in what the network only looked at: parts give the same but for last bits."""
+        return tuple(one for each in (*self.passes, self.answer) for one in each.memory)
 
     def predictions(self, split: str) -> Predictions:
-        """Return the predictions of a split, in eval mode, and count their time."""
+        """Return the predictions of a split, in eval mode, and count their time. Raises NotFiniteError, MemoryShortageError."""
         self.classifier.network.eval()
-        found = predict(self.logits_of, self.ordered(getattr(self.split, split)), self.device)
+        indices = getattr(self.split, split)
+        found = predict(self.answer, self.ordered(indices), self.device)
+        demand_numbers(found.probabilities_NK, split, [self.ids_N[index] for index in indices] if self.ids_N else ())
         self.spent[split] += found.seconds  # type: ignore[assignment]
         return found
 
@@ -116,6 +141,7 @@ class Place:
             "classifier": self.classifier,
             "split": self.split(cell),
             "labels_N": self.pack.labels_N,
+            "ids_N": self.pack.ids_N,
         }
 
 

@@ -51,6 +51,7 @@ def lay_out(prepared: Prepared, cell: Cell, pack: Pack, device: Device) -> Bench
         logits_of=found.logits_of,
         feature_seconds=found.seconds,
         notes=found.notes,
+        passes=work.passes,
     )
 
 
@@ -110,6 +111,7 @@ class Extracted:
             engine=self.engine,
             notes=self.notes,
             trial=lambda: self.trial(cell),
+            passes=(self.extract,),
         )
 
     @torch.no_grad()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from xzoo.runs.conditions import Determinism, Shortage
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -21,7 +23,7 @@ class Measure:
 class EpochRecord:
     """One epoch as it was trained. Losses are means per image in nats, accuracies shares, `seconds` wall time.
 
-    `note` says what was out of the ordinary about its steps.
+    `note` says what was out of the ordinary about its steps, `memory` where it ran out.
     """
 
     epoch: int
@@ -35,6 +37,7 @@ class EpochRecord:
     seconds: float = 0.0
     stages_learning: tuple[str, ...] = ()
     note: str = ""
+    memory: tuple[Shortage, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,8 @@ class CellResult:
     `heads` is the number of heads trained together on the same features; each cell's `seconds` are its share. `notes` say how it
     was computed: what was reused, which penalty was chosen. `engine` ran the frozen body.
     `steps_below_resolution` names parameters that got a gradient and a rate, whose product was too small to change a float32.
-    `calibration` and `operating` are what compare/probabilities.py says of the probabilities.
+    `calibration` and `operating` are what compare/probabilities.py says of the probabilities. `memory` lists where it ran out.
+    `resumed` counts how often its training went on from a checkpoint.
     """
 
     id: str
@@ -177,6 +181,9 @@ class CellResult:
     engine: str = ""
     calibration: Mapping[str, Any] = field(default_factory=dict)
     operating: tuple[Mapping[str, Any], ...] = ()
+    resumed: int = 0
+    memory: tuple[Shortage, ...] = ()
+    determinism: Determinism | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

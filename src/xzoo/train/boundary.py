@@ -22,6 +22,7 @@ from xzoo.model.cut import Cut
 from xzoo.train import rows
 from xzoo.train.device import Device
 from xzoo.train.rows import Placed, Rows
+from xzoo.train.shortage import Parted
 
 
 class UpperNetwork:
@@ -85,17 +86,20 @@ def compute(cut: Cut, images: Batches, indices: NDArray[np.int64], device: Devic
     """
     indices = np.unique(indices)
     size = images.batch_size
+    lower = cut.lower if isinstance(cut.lower, Parted) else Parted(cut.lower, "the pass of what stays frozen")
 
     def placed() -> Placed:
         filled = np.resize(indices, -(-len(indices) // size) * size)
         plain = replace(images, indices=filled, augment="none")
         for start, (images_BCHW, _) in zip(range(0, len(filled), size), plain.ordered(), strict=True):
             with device.arithmetic():
-                batch = cut.lower(images_BCHW)
+                batch = lower(images_BCHW)
             kept = min(size, len(indices) - start)
             yield np.arange(start, start + kept), batch[:kept]
 
-    kept = rows.kept(["activations", cut.place, *words(images, indices, device, body)], len(indices), placed)
+    kept = rows.kept(
+        ["activations", cut.place, *words(images, indices, device, body)], len(indices), placed, lambda: lower.detail
+    )
     return Activations(kept, places(indices, len(images.labels_N)), images)
 
 

@@ -31,6 +31,12 @@ class Device:
     kind: str
     precision: str
     threads: int
+    deterministic: bool = False
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether the device computes while the host goes on, so that reading a value is waiting for it."""
+        return self.kind.startswith("cuda")
 
     @contextlib.contextmanager
     def arithmetic(self, *, keeps_casts: bool = True) -> Iterator[None]:
@@ -57,7 +63,28 @@ class Device:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
-def choose(kind: str = "auto", precision: str = "auto") -> Device:
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """The streams that dropout draws from, on the host and on the device, as they stood before a try."""
+
+    device: str
+    host: torch.Tensor
+    on_device: torch.Tensor | None
+
+    @classmethod
+    def now(cls, device: Device) -> Draws:
+        """Return the streams as they stand."""
+        has_own = device.runs_ahead and torch.cuda.is_available()
+        return cls(device.kind, torch.get_rng_state(), torch.cuda.get_rng_state(device.kind) if has_own else None)
+
+    def put_back(self) -> None:
+        """Let the next try draw what the failed one drew."""
+        torch.set_rng_state(self.host)
+        if self.on_device is not None:
+            torch.cuda.set_rng_state(self.on_device, self.device)
+
+
+def choose(kind: str = "auto", precision: str = "auto", *, deterministic: bool = False) -> Device:
     """Return the device to use: CUDA where there is one, else the CPU. Raises UnavailableError for a device that is not here.
 
     bfloat16 is chosen where the hardware multiplies it: CUDA from compute capability 8.0, CPUs with AMX or AVX-512 BF16.
@@ -74,7 +101,7 @@ def choose(kind: str = "auto", precision: str = "auto") -> Device:
         raise UnavailableError(f"there is no device {kind}", f"this machine has cuda:0 to cuda:{torch.cuda.device_count() - 1}")
     if precision == "auto":
         precision = "bf16" if _has_fast_bf16(kind) else "fp32"
-    return Device(kind, precision, torch.get_num_threads())
+    return Device(kind, precision, torch.get_num_threads(), deterministic)
 
 
 def suited(device: Device, network: nn.Module) -> Device:
@@ -98,6 +125,7 @@ def environment(device: Device) -> Mapping[str, Any]:
         "kind": device.kind,
         "precision": device.precision,
         "threads": device.threads,
+        "deterministic": device.deterministic,
         "cores": os.cpu_count(),
         "platform": platform.platform(terse=True),
     }

@@ -6,7 +6,7 @@ N = images, B = images in a batch, D = features
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +16,12 @@ from torch import Tensor, nn
 
 from xzoo.data.batches import Batches, chunks, shuffled
 from xzoo.data.feed import spread
+from xzoo.runs.conditions import Shortage
 from xzoo.train import rows
 from xzoo.train.boundary import words
 from xzoo.train.device import Device
 from xzoo.train.rows import Placed, Rows
+from xzoo.train.shortage import Parted
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,15 +65,24 @@ class Extractor:
         self.name = name
         self._load = load
         self._run: Runs | None = None
+        self._parted = Parted(self._whole, "the feature pass")
 
     @property
     def detail(self) -> str:
         """How the body was made ready, and why so; nothing before the first images."""
-        return getattr(self._run, "detail", "")
+        return "; ".join(filter(None, [getattr(self._run, "detail", ""), self._parted.detail]))
+
+    @property
+    def memory(self) -> Sequence[Shortage]:
+        """Where memory ran out."""
+        return self._parted.memory
+
+    def __call__(self, images_BCHW: Tensor) -> Tensor:
+        """Return the features of these images. Raises MemoryShortageError."""
+        return self._parted(images_BCHW)
 
     @torch.no_grad()
-    def __call__(self, images_BCHW: Tensor) -> Tensor:
-        """Return the features of these images."""
+    def _whole(self, images_BCHW: Tensor) -> Tensor:
         with torch.autocast(images_BCHW.device.type, enabled=False):
             if self._run is None:
                 self._run = self._load(images_BCHW)

@@ -1,41 +1,57 @@
-"""A step of training, made eagerly, or recorded once per phase and replayed. What it sums up stays on the device.
+"""A step of training, recorded once per phase and replayed.
 
-B = images in a batch, O = outputs
+B = images in a batch
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
+from xzoo.runs.conditions import Shortage
 from xzoo.train.capture import NotRecordableError, Recorder
 from xzoo.train.device import Device
+from xzoo.train.eager import Step
 from xzoo.train.learner import Learner
-from xzoo.train.objective import Objective, num_right, total_loss
+from xzoo.train.objective import Objective
 from xzoo.train.recipe import Recipe
 
 
 class Stepping(Protocol):
-    """What the loop makes its steps with. `note` says what was out of the ordinary about them."""
+    """What the loop makes its steps with. `note` says what was out of the ordinary about them, `memory` where it ran out."""
 
     note: str
 
-    def begin(self, optimizer: Optimizer, *, is_new_phase: bool) -> None:
-        """Begin an epoch: sums at 0, steps by this optimiser."""
+    @property
+    def memory(self) -> Sequence[Shortage]:
+        """Every shortage of memory so far: a training that is resumed needs them to go on as it would have."""
+        ...
+
+    @property
+    def sums(self) -> tuple[Tensor, Tensor]:
+        """The epoch's summed loss and right answers so far. Raises NotFiniteError where a step would not have been made."""
+        ...
+
+    def begin(self, optimizer: Optimizer, *, is_new_phase: bool, epoch: int = 0, step: int = 0) -> None:
+        """Begin an epoch, or its rest from a step on: sums at 0, steps by this optimiser."""
         ...
 
     def __call__(self, inputs: Tensor, labels_B: Tensor) -> None:
-        """Make one step on a batch."""
+        """Make one step on a batch. Raises NotFiniteError, MemoryShortageError."""
         ...
 
     def told(self) -> tuple[float, int]:
-        """Return the epoch's summed loss and its number of right answers."""
+        """Return the epoch's summed loss and its number of right answers. Raises NotFiniteError."""
+        ...
+
+    def resume(self, memory: Sequence[Shortage]) -> None:
+        """Go on as after these shortages."""
         ...
 
 
@@ -43,43 +59,6 @@ def stepping(learner: Learner, compute: Objective, recipe: Recipe, device: Devic
     """Return steps on the device, replayed where there is a recorder."""
     step = Step(learner, compute, recipe, device)
     return Recorded(step, recorder) if recorder is not None else step
-
-
-class Step:
-    """Forward, loss, backward, clip, optimiser. Nothing of it waits for the device; only `told` does, once."""
-
-    note = ""
-
-    def __init__(self, learner: Learner, compute: Objective, recipe: Recipe, device: Device) -> None:
-        self.learner, self.compute, self.recipe, self.device = learner, compute, recipe, device
-        self.loss_sum = torch.zeros((), device=device.kind)
-        self.right = torch.zeros((), device=device.kind, dtype=torch.long)
-
-    def begin(self, optimizer: Optimizer, *, is_new_phase: bool) -> None:
-        """Set the sums to 0 where they lie."""
-        del is_new_phase
-        self.optimizer = optimizer
-        self.loss_sum.zero_()
-        self.right.zero_()
-
-    def __call__(self, inputs: Tensor, labels_B: Tensor) -> None:
-        """Move what learns by one step."""
-        optimizer, compute = self.optimizer, self.compute
-        with self.device.arithmetic(keeps_casts=self.device.kind == "cpu"):
-            logits_BO, auxiliary = self.learner.outputs(inputs)
-            loss = total_loss(compute, logits_BO, auxiliary, labels_B)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if self.recipe.clip:
-            nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], self.recipe.clip)
-        optimizer.step()
-        self.loss_sum += compute(logits_BO.detach(), labels_B) * len(labels_B)
-        self.right += num_right(logits_BO.detach(), labels_B)
-
-    def told(self) -> tuple[float, int]:
-        """Return both sums in one transfer."""
-        loss_sum, right = torch.stack([self.loss_sum.double(), self.right.double()]).tolist()
-        return loss_sum, int(right)
 
 
 class Recorded:
@@ -98,11 +77,21 @@ class Recorded:
         self.step, self.recorder = step, recorder
         self._forget()
 
-    def begin(self, optimizer: Optimizer, *, is_new_phase: bool) -> None:
+    @property
+    def memory(self) -> Sequence[Shortage]:
+        """Every shortage so far; behind the first nothing is recorded or replayed, since a recording holds what it works on."""
+        return self.step.memory
+
+    @property
+    def sums(self) -> tuple[Tensor, Tensor]:
+        """Both sums, in the memory that the recording knows."""
+        return self.step.sums
+
+    def begin(self, optimizer: Optimizer, *, is_new_phase: bool, epoch: int = 0, step: int = 0) -> None:
         """Begin an epoch; a new phase has no use for what was recorded before it."""
         if is_new_phase:
             self._forget()
-        self.step.begin(optimizer, is_new_phase=is_new_phase)
+        self.step.begin(optimizer, is_new_phase=is_new_phase, epoch=epoch, step=step)
 
     def __call__(self, inputs: Tensor, labels_B: Tensor) -> None:
         """Replay the recording on this batch where it can be."""
@@ -116,14 +105,22 @@ class Recorded:
             self._held[1].copy_(labels_B)
             self._replay = self._replay or self._recorded(*self._held)
             self._replay()
+            self.step.step += 1
+        if self.step.memory and not self._is_refused:
+            self._replay = None
+            self._refuse("memory ran out")
 
     def told(self) -> tuple[float, int]:
         """Return both sums in one transfer."""
         return self.step.told()
 
+    def resume(self, memory: Sequence[Shortage]) -> None:
+        """Go on as after these shortages."""
+        self.step.resume(memory)
+
     def _recorded(self, inputs: Tensor, labels_B: Tensor) -> Callable[[], None]:
         """Return what replays the step on these tensors, or the step itself where it cannot be recorded."""
-        run = partial(self.step, inputs, labels_B)
+        run = partial(self.step.once, inputs, labels_B)
         self.step.optimizer.zero_grad(set_to_none=True)
         try:
             with _capturable(self.step.optimizer):

@@ -6,6 +6,7 @@ B = images in a batch, K = classes, O = outputs: K, or 1 for a single logit of t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,7 +17,23 @@ from torch import Tensor
 from xzoo.errors import UsageError
 from xzoo.train.recipe import Recipe
 
-Objective = Callable[[Tensor, Tensor], Tensor]
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """The loss of logits (B,O) and labels (B,), a mean over the images, each as heavy as its class in `weight_K`."""
+
+    mean: Callable[[Tensor, Tensor], Tensor]
+    weight_K: Tensor | None = None
+
+    def __call__(self, logits_BO: Tensor, labels_B: Tensor) -> Tensor:
+        """Return the loss in nats."""
+        return self.mean(logits_BO, labels_B)
+
+    def share(self, part_P: Tensor, labels_B: Tensor) -> Tensor | float:
+        """Return what a part's loss counts in that of its batch, given both's labels: the shares of all parts sum to 1."""
+        if self.weight_K is None:
+            return len(part_P) / len(labels_B)
+        return self.weight_K[part_P].sum() / self.weight_K[labels_B].sum()
 
 
 def num_outputs(recipe: Recipe, num_classes: int) -> int:
@@ -41,7 +58,7 @@ def objective(recipe: Recipe, train_labels_N: NDArray[np.int64], num_classes: in
         # As cross-entropy does it: a weighted mean, so that weights change the balance and not the step.
         return loss_B.sum() / (weight_B.sum() if weight_B is not None else len(loss_B))
 
-    return single_logit if recipe.loss == "bce" else cross_entropy
+    return Objective(single_logit if recipe.loss == "bce" else cross_entropy, weight_K)
 
 
 def class_weights(recipe: Recipe, train_labels_N: NDArray[np.int64], num_classes: int) -> Tensor | None:

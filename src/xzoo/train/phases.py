@@ -6,7 +6,7 @@ N = images, B = images in a batch, K = outputs
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from xzoo.train.boundary import UpperNetwork
 from xzoo.train.device import Device
 from xzoo.train.learner import Learner, WholeNetwork
 from xzoo.train.loop import Batched
+from xzoo.train.shortage import Parted
 from xzoo.train.views import ViewBatches
 from xzoo.zoo.strategies import Strategy
 
@@ -85,13 +86,17 @@ class Phases:
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What phases are laid out from. `training` has the split's training images; `body` identifies the network and its code."""
+    """What phases are laid out from. `training` has the split's training images; `body` identifies the network and its code.
+
+    `passes` are those of the frozen part, as they are laid out.
+    """
 
     classifier: Classifier
     training: Batches
     split: Split
     device: Device
     body: str
+    passes: list[Parted] = field(default_factory=list)
 
     @property
     def every(self) -> NDArray[np.int64]:
@@ -150,7 +155,9 @@ def _reusing(work: Work, learning: frozenset[str], num_epochs: int, is_last: boo
     if not rows.fit(num_rows, row_bytes):
         return f"images: {num_rows} activations of {row_bytes:,} bytes are more than their share of the cache"
     body = f"{work.body} {found.place} {sorted(learning)}"
-    kept = boundary.compute(found, work.plain, work.every, work.device, body=body)
-    batches = ViewBatches(training, found.lower, work.device, body) if num_views else kept
-    note = f"activations of {found.place}, {row_bytes:,} bytes per image"
+    lower = Parted(found.lower, "the pass of what stays frozen")
+    work.passes.append(lower)
+    kept = boundary.compute(replace(found, lower=lower), work.plain, work.every, work.device, body=body)
+    batches = ViewBatches(training, lower, work.device, body) if num_views else kept
+    note = f"activations of {found.place}, {row_bytes:,} bytes per image{kept.rows.detail and f'; {kept.rows.detail}'}"
     return Phase(UpperNetwork(classifier, found), batches, kept.ordered, note, kept.rows.seconds)

@@ -15,6 +15,7 @@ from xzoo.train.device import Device
 from xzoo.train.learner import Learner
 from xzoo.train.objective import Objective, total_loss
 from xzoo.train.proof import snapshot
+from xzoo.train.shortage import is_out_of_memory
 
 
 def preflight(
@@ -40,11 +41,11 @@ def preflight(
 def _forward(learner: Learner, inputs: Tensor, name: str) -> tuple[Tensor, list[tuple[float, Tensor]]]:
     try:
         return learner.outputs(inputs)
-    except torch.OutOfMemoryError:
-        raise
     except PluginError as error:
         raise PreflightError(error.text, error.remedy) from error
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        if is_out_of_memory(error):
+            raise
         raise PreflightError(
             f"{name} cannot take a batch of {'x'.join(map(str, inputs.shape))}: {error}",
             "choose another size (--set size=...), more images per batch, or correct the declaration",
@@ -92,9 +93,9 @@ def _check_logits(logits_BO: Tensor, labels_B: Tensor, classifier: Classifier, n
 def _check_gradients(loss: Tensor, classifier: Classifier, rates: Mapping[str, float], name: str) -> None:
     try:
         loss.backward()  # type: ignore[no-untyped-call]
-    except torch.OutOfMemoryError:
-        raise
     except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
         raise PreflightError(
             f"{name}: nothing learns: {error}",
             "let the head learn: its parameters need requires_grad=True, and build() must not switch gradients off",

@@ -20,6 +20,7 @@ from xzoo.train.learner import HeadOnFeatures, Learner, WholeNetwork
 from xzoo.train.loop import train
 from xzoo.train.objective import objective
 from xzoo.train.recipe import Recipe
+from xzoo.train.shortage import MemoryShortageError, in_words
 from xzoo.zoo.strategies import Strategy
 
 _ENDLESS = 100_000
@@ -44,9 +45,15 @@ class Steps:
         self._epochs = train(learner, self._batches, compute, _Held(rates), recipe, device, dict)
 
     def run(self, count: int = 1) -> None:
-        """Make so many steps, as one epoch, and wait until the device has done them. The first ever demand the proof."""
+        """Make so many steps, as one epoch, and wait until the device has done them. The first ever demand the proof.
+
+        Raises MemoryShortageError where memory does not suffice for the whole batch.
+        """
         self._batches.num_steps = count
-        next(self._epochs)
+        if short := next(self._epochs).memory:
+            raise MemoryShortageError(
+                f"{in_words(short[0])}, and steps in parts are not what is timed", "time a smaller backbone"
+            )
 
 
 @dataclass(frozen=True)

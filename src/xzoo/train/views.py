@@ -53,7 +53,12 @@ class ViewBatches:
         """Return a view's rows in the order of `images.indices`, from the cache where they are there. Raises StorageError."""
         images = self.images
         about = words(images, images.indices, self.device, self.body)
-        return rows.kept(["view", images.augment, images.seed, number, *about], len(images.indices), lambda: self._placed(number))
+        return rows.kept(
+            ["view", images.augment, images.seed, number, *about], len(images.indices), lambda: self._placed(number), self._detail
+        )
+
+    def _detail(self) -> str:
+        return getattr(self.compute, "detail", "")
 
     def _placed(self, number: int) -> Placed:
         place_N = self._places()

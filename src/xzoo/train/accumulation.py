@@ -1,0 +1,104 @@
+"""The gradients of a batch, computed whole, or as the sum of its parts once memory has run out.
+
+B = images in a batch, O = outputs
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.optim import Optimizer
+
+from xzoo.train.device import Device
+from xzoo.train.finite import norm_of
+from xzoo.train.learner import Learner
+from xzoo.train.objective import Objective, num_right, total_loss
+from xzoo.train.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A batch's loss, the norm of its gradients before clipping, its loss without auxiliary heads summed, and right answers."""
+
+    loss: Tensor
+    norm: Tensor
+    loss_sum: Tensor
+    right: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Gradients:
+    """What gradients are made with. `parts` are those of the batch; where there is one, it is the batch as it came."""
+
+    learner: Learner
+    compute: Objective
+    recipe: Recipe
+    device: Device
+
+    def __call__(self, optimizer: Optimizer, inputs: Tensor, labels_B: Tensor, parts: Sequence[slice], *, to_host: bool) -> Made:
+        """Leave the batch's gradients, clipped, in the parameters; the loss of a part counts as much as its images do."""
+        made: list[tuple[Tensor, Tensor, Tensor]] = []
+        if len(parts) == 1:
+            with _on_host(to_host):
+                made.append(self._part(optimizer, inputs, labels_B, None))
+        for part in parts if len(parts) > 1 else ():
+            share = self.compute.share(labels_B[part], labels_B)
+            with _statistics(self.learner.classifier.network, parts, part, len(labels_B)):
+                made.append(self._part(optimizer if not made else None, inputs[part], labels_B[part], share))
+        norm = norm_of([p for group in optimizer.param_groups for p in group["params"]], self.recipe.clip)
+        loss, loss_sum, right = made[0] if len(made) == 1 else (torch.stack(column).sum(0) for column in zip(*made, strict=True))
+        return Made(loss, norm, loss_sum, right)
+
+    def _part(
+        self, cleared: Optimizer | None, inputs: Tensor, labels_B: Tensor, share: Tensor | float | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        with self.device.arithmetic(keeps_casts=self.device.kind == "cpu"):
+            logits_BO, auxiliary = self.learner.outputs(inputs)
+            loss = total_loss(self.compute, logits_BO, auxiliary, labels_B)
+        loss = loss if share is None else loss * share
+        if cleared is not None:
+            cleared.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        seen_BO = logits_BO.detach()
+        return loss.detach(), self.compute(seen_BO, labels_B) * len(labels_B), num_right(seen_BO, labels_B)
+
+
+def couples(network: nn.Module) -> bool:
+    """Whether a batch norm learns: what an image gives then depends on the other images of its batch."""
+    return any(norm.training for norm in _norms(network))
+
+
+def _norms(network: nn.Module) -> Iterator[_NormBase]:
+    return (m for m in network.modules() if isinstance(m, _NormBase) and not isinstance(m, nn.modules.instancenorm._InstanceNorm))
+
+
+@contextlib.contextmanager
+def _statistics(network: nn.Module, parts: Sequence[slice], part: slice, count: int) -> Iterator[None]:
+    """Let running statistics move by one step towards the mean of the parts' own, each as heavy as its images.
+
+    With momentum m, and w the weight m n / N of a part of n images of N, a part's own momentum is w over 1 less the weights of
+    all parts behind it.
+    """
+    norms = [norm for norm in _norms(network) if norm.training and norm.track_running_stats]
+    before = [norm.momentum for norm in norms]
+    behind = (count - part.stop) / count
+    for norm, momentum in zip(norms, before, strict=True):
+        if momentum is not None:
+            norm.momentum = momentum * (part.stop - part.start) / count / (1 - momentum * behind)
+        if part is not parts[0] and norm.num_batches_tracked is not None:
+            norm.num_batches_tracked.sub_(1)
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, before, strict=True):
+            norm.momentum = momentum
+
+
+def _on_host(is_asked: bool) -> contextlib.AbstractContextManager[object]:
+    """Keep what the backward pass needs in the host's memory: the same operations on the same batch, and so the same bits."""
+    return torch.autograd.graph.save_on_cpu(pin_memory=True) if is_asked else contextlib.nullcontext()
