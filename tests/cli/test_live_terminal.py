@@ -220,5 +220,5 @@ def test_the_view_survives_a_window_that_changes_and_leaves_nothing_behind_when_
     terminal.read_until(lambda: False)
     assert terminal.process.wait() == 130
     screen.resize(120)
-    assert screen.lines() == [*above, "error: interrupted", "  run the same command again: what is finished is kept"]
+    assert screen.lines() == [*above, "error: interrupted", "  run the same command again: it goes on from what is kept"]
     assert screen.is_cursor_shown

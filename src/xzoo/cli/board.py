@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xzoo.cli.pace import Pace
-from xzoo.compare.experiment import CellStarted, EpochEnded, Event
+from xzoo.compare.experiment import CellResumed, CellStarted, EpochEnded, Event
 from xzoo.runs.result import Cell, EpochRecord
 
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
@@ -37,6 +37,8 @@ class Board:
             self.states[event.cell.id] = RUNNING
         elif isinstance(event, EpochEnded):
             self.curves.append(event.record)
+        elif isinstance(event, CellResumed):
+            self.curves = list(event.resumed.curves)
         else:
             self.states[event.result.id] = DONE if event.result.status == "done" else FAILED
             self.running = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,8 @@ def carry_out(names: tuple[str, ...], *, runs: str, device: str, **rest: Any) ->
 
     chosen = choose(device, plan.cells[0].recipe["precision"])
     folder = api.run_folder(plan, Path(runs))
-    follow(api.carry_out(plan, Path(runs), chosen), plan, dataset(plan)["first_line"], str(folder.path), chosen.kind)
+    with closing(api.carry_out(plan, Path(runs), chosen)) as events:
+        follow(events, plan, dataset(plan)["first_line"], str(folder.path), chosen.kind)
     outcome = api.outcome_of(plan, Path(runs), chosen)
     _refuse_where_all_failed(outcome)
     return outcome

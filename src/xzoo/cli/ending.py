@@ -87,7 +87,7 @@ def _explained(error: BaseException) -> XzooError:
         return UsageError(error.format_message(), f"see {context.command_path if context else 'xzoo'} --help")
     if isinstance(error, KeyboardInterrupt | click.Abort | EOFError):
         stopped = _TerminatedError if isinstance(error, Terminated) else _InterruptedError
-        return stopped(stopped.kind, "run the same command again: what is finished is kept")
+        return stopped(stopped.kind, "run the same command again: it goes on from what is kept")
     return _exhausted(error) or _BugError(
         f"a bug in xzoo: {type(error).__name__}: {_line(error)}{_place(error)}",
         "run it again with --debug, and report what it prints to xzoo's issue tracker",

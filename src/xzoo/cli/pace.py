@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from xzoo.compare.experiment import CellEnded, CellStarted, Event
+from xzoo.compare.experiment import CellEnded, CellResumed, CellStarted, Event
 from xzoo.runs.result import Cell
 
 
@@ -33,6 +33,7 @@ class Pace:
     _running: Cell | None = None
     _began: float = 0.0
     _epochs: int = 0
+    _before: int = 0
 
     def __post_init__(self) -> None:
         self._waiting = {cell.id: cell for cell in self.cells}
@@ -44,14 +45,16 @@ class Pace:
             label = _label(event.cell)
             self._gaps[label] = self._gaps.get(label, 0.0) + now - self._began
             self._waiting.pop(event.cell.id, None)
-            self._running, self._began, self._epochs = event.cell, now, 0
+            self._running, self._began, self._epochs, self._before = event.cell, now, 0, 0
+        elif isinstance(event, CellResumed):
+            self._before = event.resumed.epochs
         elif not isinstance(event, CellEnded):
             self._epochs += 1
         else:
             self._waiting.pop(event.result.id, None)
             if self._running is not None and self._running.id == event.result.id:
                 if event.result.status == "done":
-                    self._note(self._running, now - self._began)
+                    self._note(self._running, now - self._began, _epochs(self._running) - self._before)
                 self._running = None
             self._began = now
         self.now = now
@@ -66,15 +69,15 @@ class Pace:
             return None
         total = sum(rate * _epochs(cell) for rate, cell in zip(rates, self._waiting.values(), strict=True) if rate is not None)
         if self._running is not None:
-            total += max(0.0, own * (_epochs(self._running) - self._epochs) - (now - self.now))
+            total += max(0.0, own * (_epochs(self._running) - self._before - self._epochs) - (now - self.now))
         unknown = {_label(cell) for cell in self._waiting.values()} - self._gaps.keys()
         return total + len(unknown) * sum(self._gaps.values()) / max(len(self._gaps), 1)
 
-    def _note(self, cell: Cell, seconds: float) -> None:
-        for key in _keys(cell):
+    def _note(self, cell: Cell, seconds: float, num_epochs: int) -> None:
+        for key in _keys(cell) if num_epochs else ():
             spent = self._spent.setdefault(key, _Spent())
             spent.seconds += seconds
-            spent.epochs += _epochs(cell)
+            spent.epochs += num_epochs
 
     def _rate(self, cell: Cell) -> float | None:
         """Return seconds for each epoch of a cell: of its contender, else of its strategy, else of all; what runs counts too."""

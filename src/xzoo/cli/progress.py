@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from xzoo.cli.frame import say
-from xzoo.compare.experiment import CellEnded, CellStarted, EpochEnded, Event
+from xzoo.compare.experiment import CellEnded, CellResumed, CellStarted, EpochEnded, Event
 from xzoo.data.items import printable
 
 if TYPE_CHECKING:
@@ -30,10 +30,28 @@ def follow(events: Iterator[Event], plan: Plan, first_line: str, folder: str, de
         _live(events, plan, console, device)
         return
     for event in events:
-        say(_flat(line_of(event)))
+        for line in lines_of(event):
+            say(_flat(line))
 
 
-def line_of(event: Event) -> str:
+def lines_of(event: Event) -> list[str]:
+    """Return an event as plain lines: one, and one more for each checkpoint that a resumed cell could not go on from."""
+    return resumed_lines(event) if isinstance(event, CellResumed) else [line_of(event)]
+
+
+def resumed_lines(event: CellResumed) -> list[str]:
+    """Return where a cell goes on, behind what could not be used."""
+    resumed, epochs = event.resumed, event.cell.recipe["epochs"]
+    place = f"epoch {resumed.epochs + 1} of {epochs}"
+    if resumed.epochs == epochs:
+        place = "its evaluation"
+    elif resumed.step:
+        place += f", behind step {resumed.step} of {resumed.num_steps}"
+    goes_on = f"goes on from a checkpoint in {place}" if resumed.times else "begins anew, since no checkpoint could be used"
+    return [f"  {line}" for line in (*resumed.messages, goes_on)]
+
+
+def line_of(event: CellStarted | EpochEnded | CellEnded) -> str:
     """Return an event as one plain line."""
     if isinstance(event, EpochEnded):
         record = event.record
@@ -68,8 +86,9 @@ def _live(events: Iterator[Event], plan: Plan, console: Console, device: str) ->
     with Steady(View(board, memory_of(device)), console) as live:
         for event in events:
             board.heed(event, time.monotonic())
-            if isinstance(event, CellEnded):
-                live.say(_flat(ended_line(event)))
+            if isinstance(event, CellEnded | CellResumed):
+                for line in lines_of(event):
+                    live.say(_flat(line))
 
 
 def _flat(line: str) -> str:

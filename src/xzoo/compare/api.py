@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,8 +82,9 @@ def compare(  # noqa: PLR0913 - the keywords are the words of the command line
     from xzoo.train.device import choose
 
     chosen = choose(device, made.cells[0].recipe["precision"])
-    for _ in carry_out(made, Path(runs), chosen):
-        pass
+    with closing(carry_out(made, Path(runs), chosen)) as events:
+        for _ in events:
+            pass
     return outcome_of(made, Path(runs), chosen)
 
 
@@ -178,7 +180,7 @@ def _import_meanwhile(name: str) -> None:
     threading.Thread(target=importlib.import_module, args=(name,)).start()
 
 
-def carry_out(plan: Plan, runs: Path, device: Device) -> Iterator[Event]:
+def carry_out(plan: Plan, runs: Path, device: Device) -> Generator[Event]:
     """Compute the plan's missing cells in its run folder below `runs`, and yield events. Raises StorageError."""
     from xzoo.compare.experiment import run
 

@@ -6,8 +6,10 @@ N = images, K = classes
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,18 +17,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xzoo.compare.bench import Bench
+from xzoo.compare.blame import naming
+from xzoo.compare.determinism import level_of, streams
 from xzoo.compare.fit import Watched, read_fit
 from xzoo.compare.gap import gaps
 from xzoo.compare.layout import lay_out
 from xzoo.compare.probabilities import Answers, judge
 from xzoo.compare.progress import Progress
+from xzoo.compare.resuming import Resumed, Resuming
 from xzoo.data.pack import Pack
 from xzoo.data.split import Split
 from xzoo.errors import PreflightError
 from xzoo.evaluate.metrics import measure
 from xzoo.evaluate.predictions import Predictions
+from xzoo.runs.conditions import Shortage
 from xzoo.runs.result import Cell, CellResult, EpochRecord, Metrics, Proof, Seconds
 from xzoo.train.device import Device, environment
+from xzoo.train.holding import held
 from xzoo.train.loop import train
 from xzoo.train.objective import Objective, objective
 from xzoo.train.preflight import preflight
@@ -46,9 +53,19 @@ class Output:
 
 
 def compute(
-    prepared: Prepared, cell: Cell, pack: Pack, device: Device, *, positive: str | None = None, watch_test: bool = False
-) -> Iterator[EpochRecord | Output]:
-    """Yield a record after each epoch and, last, the output. Raises CellError for a cell that cannot be trained as asked."""
+    prepared: Prepared,
+    cell: Cell,
+    pack: Pack,
+    device: Device,
+    *,
+    positive: str | None = None,
+    watch_test: bool = False,
+    checkpoints: Path | None = None,
+) -> Generator[Resumed | EpochRecord | Output]:
+    """Yield a record after each epoch and, last, the output; first, where `checkpoints` hold the cell's beginning, from where on.
+
+    Raises CellError for a cell that cannot be trained as asked, and StorageError.
+    """
     began = time.perf_counter()
     device.reset_peak_memory()
     if cell.recipe["head"] == "solver":
@@ -71,18 +88,37 @@ def compute(
         return watched(found)
 
     progress: Progress[Mapping[str, Tensor]] = Progress(bench.recipe)
-    for record in train(bench.learner, bench.training, compute_loss, bench.strategy, bench.recipe, device, watch):
-        progress.add(record, lambda: bench.classifier.learnt(bench.learning()))
-        yield record
-        if progress.is_over:
-            break
+    resuming = Resuming(prepared, bench, progress, checkpoints)
+    saving = resuming.saving(before)
+    if resuming.event is not None:
+        yield resuming.event
+    drawn = streams()
+    with (
+        naming(bench),
+        closing(train(bench.learner, bench.training, compute_loss, bench.strategy, bench.recipe, device, watch, saving)) as records,
+    ):
+        for record in records:
+            with held():
+                progress.add(record, lambda: bench.classifier.learnt(bench.learning()))
+                saving.has_ended = progress.is_over
+            yield record
     learning = bench.learning(len(progress.curves))
     proof = demand(prove(before, network, owners, learning, bench.classifier.resting), "at the end of the cell")
     still = tuple(sorted(bench.classifier.resting - moved(before, network.state_dict())))
     bench.classifier.restore(progress.kept or {})
     bench.learner.finish()
     notes = tuple(dict.fromkeys(record.note for record in progress.curves if record.note))
-    told = Told(tuple(progress.curves), progress.chosen, learning, proof, still, notes=notes)
+    told = Told(
+        tuple(progress.curves),
+        progress.chosen,
+        learning,
+        proof,
+        still,
+        notes=(*notes, *resuming.notes),
+        resumed=resuming.times,
+        changes=resuming.changes,
+        draws_on_host=streams() != drawn,
+    )
     yield finish(bench, told).output(pack, positive)
 
 
@@ -97,6 +133,14 @@ class Told:
     still: tuple[str, ...]
     heads: int = 1
     notes: tuple[str, ...] = ()
+    resumed: int = 0
+    changes: tuple[str, ...] = ()
+    draws_on_host: bool = False
+
+    @property
+    def memory(self) -> tuple[Shortage, ...]:
+        """Where memory ran out in training."""
+        return tuple(one for record in self.curves for one in record.memory)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +156,8 @@ class Finished:
     def output(self, pack: Pack, positive: str | None) -> Output:
         """Measure the predictions and return the cell's output."""
         bench, told = self.bench, self.told
+        notes, memory = (*bench.notes, *told.notes), (*told.memory, *bench.memory)
+        sure = {"heads": told.heads, "changes": told.changes, "draws_on_host": told.draws_on_host}
         answers = {name: _answers(bench, name, one, pack) for name, one in self.found.items()}
         result = CellResult(
             **_identity(bench.cell),
@@ -126,8 +172,11 @@ class Finished:
             proof=told.proof,
             steps_below_resolution=told.still,
             heads=told.heads,
-            notes=(*bench.notes, *told.notes),
+            notes=notes,
             engine=bench.engine,
+            resumed=told.resumed,
+            memory=memory,
+            determinism=level_of(bench.device, memory, notes, **sure),
         )
         return Output(result, _arrays(bench.split, self.found), self.learnt)
 

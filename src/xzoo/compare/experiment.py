@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -13,6 +14,8 @@ from xzoo.compare.cell import Output, compute, failed
 from xzoo.compare.facts import measure_facts
 from xzoo.compare.learning import Asked
 from xzoo.compare.plan import Plan
+from xzoo.compare.resuming import Resumed
+from xzoo.compare.sharing import Sharing
 from xzoo.compare.together import Begun, Item, compute_together, groups
 from xzoo.errors import CellError, PluginError, StorageError, UsageError, XzooError
 from xzoo.model import fetch
@@ -34,6 +37,14 @@ class CellStarted:
 
 
 @dataclass(frozen=True)
+class CellResumed:
+    """A cell that has begun goes on from a checkpoint, or `resumed` says why it cannot."""
+
+    cell: Cell
+    resumed: Resumed
+
+
+@dataclass(frozen=True)
 class EpochEnded:
     """An epoch of a cell ended."""
 
@@ -51,10 +62,10 @@ class CellEnded:
     was_kept: bool
 
 
-Event = CellStarted | EpochEnded | CellEnded
+Event = CellStarted | CellResumed | EpochEnded | CellEnded
 
 
-def run(plan: Plan, folder: RunFolder, device: Device) -> Iterator[Event]:
+def run(plan: Plan, folder: RunFolder, device: Device) -> Generator[Event]:
     """Compute what is missing from the run folder, backbone by backbone, and yield events.
 
     Raises WeightsError before any cell where a file of weights is not what it should be, and StorageError.
@@ -64,16 +75,23 @@ def run(plan: Plan, folder: RunFolder, device: Device) -> Iterator[Event]:
         check_start(plan.choices[label])
     folder.write_plan(plan.described())
     places = {cell.id: place for place, cell in enumerate(plan.cells, 1)}
-    for label, group in itertools.groupby(plan.cells, key=_label):
-        cells = list(group)
-        todo = [cell for cell in cells if cell.id in missing]
-        for cell in cells:
-            if cell.id not in missing and (result := folder.cell(cell.id)):
-                yield CellEnded(result, places[cell.id], len(plan.cells), was_kept=True)
-        if todo or not _knows(plan, folder, label):
-            memory.keep_freed()
-            yield from _backbone(plan, folder, device, plan.choices[label], todo or cells[:1], places, do_train=bool(todo))
-            memory.give_back()
+    with Sharing(folder, plan.cells, missing) as sharing:
+        for label, group in itertools.groupby(plan.cells, key=_label):
+            cells = list(group)
+            todo = [cell for cell in cells if cell.id in sharing.open]
+            for cell in cells:
+                if cell.id not in missing and (result := folder.cell(cell.id)):
+                    folder.drop_checkpoints(cell.id)
+                    yield CellEnded(result, places[cell.id], len(plan.cells), was_kept=True)
+            if todo or not _knows(plan, folder, label):
+                yield from _backbone(plan, sharing, device, plan.choices[label], todo or cells[:1], places)
+        while sharing.open:
+            for result in sharing.elsewhere():
+                yield CellEnded(result, places[result.id], len(plan.cells), was_kept=True)
+            for label, group in itertools.groupby(sharing.free(), key=_label):
+                yield from _backbone(plan, sharing, device, plan.choices[label], list(group), places)
+    if all(folder.is_finished(cell.id) for cell in plan.cells):
+        folder.drop_checkpoints()
 
 
 def check_start(choice: Choice) -> None:
@@ -86,15 +104,11 @@ def check_start(choice: Choice) -> None:
 
 
 def _backbone(
-    plan: Plan,
-    folder: RunFolder,
-    device: Device,
-    choice: Choice,
-    cells: Sequence[Cell],
-    places: Mapping[str, int],
-    *,
-    do_train: bool,
+    plan: Plan, sharing: Sharing, device: Device, choice: Choice, cells: Sequence[Cell], places: Mapping[str, int]
 ) -> Iterator[Event]:
+    """Compute the cells of a backbone that are open and that nobody else computes."""
+    folder = sharing.folder
+    memory.keep_freed()
     prepared: Prepared | Exception
     try:
         prepared = prepare(choice)
@@ -105,34 +119,44 @@ def _backbone(
     else:
         _keep_facts(plan, folder, device, prepared, cells)
     begun: set[str] = set()
-    for cell, item in _items(plan, device, prepared, cells) if do_train else ():
-        if cell.id not in begun:
-            begun.add(cell.id)
-            folder.drop_cell(cell.id)
-            yield CellStarted(cell, places[cell.id], len(plan.cells))
-        if isinstance(item, EpochRecord):
-            yield EpochEnded(cell, item)
-        if isinstance(item, EpochRecord | Begun):
-            continue
-        if isinstance(item, Output):
-            keep(plan, folder, item)
-            result = item.result
-        else:
-            result = _failure(cell, item)
-            folder.write_failure(result)
-        yield CellEnded(result, places[cell.id], len(plan.cells), was_kept=False)
+    with contextlib.closing(_items(plan, sharing, device, prepared, [one for one in cells if one.id in sharing.open])) as items:
+        for cell, item in items:
+            if cell.id not in begun:
+                begun.add(cell.id)
+                folder.drop_cell(cell.id)
+                yield CellStarted(cell, places[cell.id], len(plan.cells))
+            if isinstance(item, EpochRecord | Resumed):
+                yield EpochEnded(cell, item) if isinstance(item, EpochRecord) else CellResumed(cell, item)
+            if isinstance(item, EpochRecord | Resumed | Begun):
+                continue
+            if isinstance(item, Output):
+                keep(plan, folder, item)
+                result = item.result
+            else:
+                result = _failure(cell, item)
+                folder.write_failure(result)
+            sharing.ended(cell.id)
+            yield CellEnded(result, places[cell.id], len(plan.cells), was_kept=False)
+    memory.give_back()
 
 
-def _items(plan: Plan, device: Device, prepared: Prepared | Exception, cells: Sequence[Cell]) -> Iterator[Item]:
+def _items(
+    plan: Plan, sharing: Sharing, device: Device, prepared: Prepared | Exception, cells: Sequence[Cell]
+) -> Generator[Item]:
     """Yield each cell's epochs and then its output or error: first those whose heads learn together, then one by one."""
     if isinstance(prepared, Exception):
-        yield from ((cell, prepared) for cell in cells)
+        yield from ((cell, prepared) for cell in sharing.mine(cells))
         return
     together: set[str] = set()
-    for group in groups(cells):
+    for every in groups(cells):
+        group = sharing.mine(every)
+        together |= {cell.id for cell in every} - {cell.id for cell in group}  # another process has them
+        if not group:
+            continue
         yield group[0], Begun()
         try:
-            found = compute_together(prepared, group, plan.pack, device, Asked(plan.positive, plan.watch_test))
+            asked = Asked(plan.positive, plan.watch_test)
+            found = compute_together(prepared, group, plan.pack, device, asked, sharing.folder.checkpoints)
         except StorageError:
             raise
         except Exception as error:
@@ -141,15 +165,19 @@ def _items(plan: Plan, device: Device, prepared: Prepared | Exception, cells: Se
             together |= {cell.id for cell in group}
             yield from found
     for cell in cells:
-        if cell.id not in together:
-            yield from _alone(plan, device, prepared, cell)
+        if cell.id not in together and sharing.mine([cell]):
+            yield from _alone(plan, sharing.folder, device, prepared, cell)
 
 
-def _alone(plan: Plan, device: Device, prepared: Prepared, cell: Cell) -> Iterator[Item]:
+def _alone(plan: Plan, folder: RunFolder, device: Device, prepared: Prepared, cell: Cell) -> Generator[Item]:
     yield cell, Begun()
+    asked: dict[str, Any] = {"positive": plan.positive, "watch_test": plan.watch_test}
     try:
-        for item in compute(prepared, cell, plan.pack, device, positive=plan.positive, watch_test=plan.watch_test):
-            yield cell, item
+        with contextlib.closing(
+            compute(prepared, cell, plan.pack, device, **asked, checkpoints=folder.checkpoints(cell.id))
+        ) as items:
+            for item in items:
+                yield cell, item
     except StorageError:
         raise
     except Exception as error:
@@ -178,6 +206,7 @@ def keep(plan: Plan, folder: RunFolder, output: Output) -> None:
     if plan.keep != "none":
         folder.write_learnt(result.id, output.learnt)
     folder.write_cell(result, output.predictions)
+    folder.drop_checkpoints(result.id)
     if plan.keep == "best" and result.freeze != "frozen":
         same = [cell.id for cell in plan.cells if cell.contender == result.contender and folder.has(cell.id)]
         done = [found for cell in same if (found := folder.cell(cell)) and found.val]

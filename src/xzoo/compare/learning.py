@@ -5,24 +5,26 @@ N = images, D = features and a constant 1, O = outputs
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from xzoo.compare.bench import Bench
+from xzoo.compare.blame import named
 from xzoo.compare.cell import watched
 from xzoo.compare.progress import Progress
 from xzoo.errors import CellError
 from xzoo.evaluate.predictions import Predictions
 from xzoo.runs.result import EpochRecord
 from xzoo.train import solver
-from xzoo.train.heads import HeadEpoch, HeadTask, train_heads
-from xzoo.train.loop import diverged
+from xzoo.train.finite import OF_HEADS, NotFiniteError, demand_numbers, not_finite
+from xzoo.train.heads import BegunHead, HeadEpoch, HeadTask, train_heads
+from xzoo.train.holding import held
 from xzoo.train.objective import probabilities
 
 
@@ -47,10 +49,28 @@ class Head:
     is_done: bool = False
     error: Exception | None = None
     notes: tuple[str, ...] = ()
+    resumed: int = 0
 
 
-def train_all(heads: Sequence[Head], asked: Asked) -> None:
-    """Train heads of one kind, all at once, or solve each where their recipe says so."""
+class Keeping(Protocol):
+    """Where heads in training are saved between two epochs."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether an interval has gone by."""
+        ...
+
+    def parts(self) -> Iterable[tuple[Sequence[Head], Sequence[BegunHead], int]]:
+        """Return heads that can be trained together, what each goes on from if any does, and behind how many epochs."""
+        ...
+
+    def save(self, heads: Sequence[Head], begun: Sequence[BegunHead], num_epochs: int) -> None:
+        """Keep heads as they are behind so many epochs. Raises StorageError."""
+        ...
+
+
+def train_all(heads: Sequence[Head], asked: Asked, keeping: Keeping) -> None:
+    """Train heads of one kind, all at once, or solve each where their recipe says so. An interrupt waits for an epoch's end."""
     if heads[0].bench.recipe.head == "solver":
         for head in heads:
             try:
@@ -58,13 +78,18 @@ def train_all(heads: Sequence[Head], asked: Asked) -> None:
             except CellError as error:
                 head.error = error
         return
-    began = time.perf_counter()
-    for epoch, found in enumerate(train_heads([head.task for head in heads])):
-        share = (time.perf_counter() - began) / len(heads)
-        for head, after in zip(heads, found, strict=True):
-            if not head.is_done:
-                _note(head, epoch, after, share, asked)
-        began = time.perf_counter()
+    for part, begun, num_behind in keeping.parts():
+        epochs = train_heads([head.task for head in part], begun, num_behind)
+        for epoch in range(num_behind, part[0].bench.recipe.epochs):
+            with held() as interrupt:
+                began = time.perf_counter()
+                found = next(epochs)
+                share = (time.perf_counter() - began) / len(part)
+                for head, after in zip(part, found, strict=True):
+                    if not head.is_done:
+                        _note(head, epoch, after, share, asked)
+                if keeping.is_due or interrupt.has_come:
+                    keeping.save(part, [after.begun for after in found if after.begun], epoch + 1)
 
 
 def _solve(head: Head, asked: Asked) -> None:
@@ -88,10 +113,13 @@ def _solve(head: Head, asked: Asked) -> None:
 
 def _note(head: Head, epoch: int, after: HeadEpoch, seconds: float, asked: Asked) -> None:
     """Add an epoch to a head's curves, keep its weights where they are the best, and end it where it should stop."""
-    if not math.isfinite(after.loss):
-        head.is_done, head.error = True, diverged(after.loss, epoch)
+    try:
+        if after.ended is not None:
+            raise not_finite(OF_HEADS, epoch, after.ended)
+        found = {split: _looked(head, split, after.weights_OD) for split in (("val", "test") if asked.watch_test else ("val",))}
+    except NotFiniteError as error:
+        head.is_done, head.error = True, named(error, head.bench)
         return
-    found = {split: _looked(head, split, after.weights_OD) for split in (("val", "test") if asked.watch_test else ("val",))}
     record = EpochRecord(
         epoch=epoch,
         learning_rate=after.learning_rate,
@@ -100,6 +128,7 @@ def _note(head: Head, epoch: int, after: HeadEpoch, seconds: float, asked: Asked
         seconds=seconds,
         stages_learning=(),
         note="",
+        memory=(),
         **watched(found),
     )
     head.bench.val_losses.append(found["val"].image_losses.astype(np.float32))
@@ -113,6 +142,7 @@ def _looked(head: Head, split: str, weights_OD: Tensor) -> Predictions:
     places_N = getattr(head.bench.split, split)
     inputs_ND = head.task.inputs_ND[torch.from_numpy(places_N).to(head.task.inputs_ND.device)]
     rows_NK = probabilities(inputs_ND @ weights_OD.T).cpu().numpy()
+    demand_numbers(rows_NK, split, [head.bench.ids_N[place] for place in places_N] if head.bench.ids_N else ())
     found = Predictions(rows_NK, head.task.labels_N[places_N], time.perf_counter() - began)
     head.bench.spent[split] += found.seconds  # type: ignore[assignment]
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -29,6 +29,13 @@ class Progress(Generic[_Weights]):
             self._best = len(self.curves) - 1
         if is_best or self.recipe.keep == "last":
             self.kept = weights()
+
+    def take_up(self, curves: Sequence[EpochRecord], kept: _Weights | None) -> None:
+        """Go on as after these epochs, of which `kept` are the weights to keep."""
+        self.curves, self.kept, self._best = list(curves), kept, 0
+        for place, record in enumerate(self.curves):
+            if is_better(record, self.curves[self._best]):
+                self._best = place
 
     @property
     def chosen(self) -> int:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -19,6 +20,8 @@ from xzoo.compare.cell import Finished, Output, Told, finish, look_first
 from xzoo.compare.layout import Extracted, is_frozen
 from xzoo.compare.learning import Asked, Head, train_all
 from xzoo.compare.progress import Progress
+from xzoo.compare.resuming import Resumed
+from xzoo.compare.resuming_heads import HeadCheckpoints
 from xzoo.data.pack import Pack
 from xzoo.model.heads import LinearHead
 from xzoo.model.ownership import HEAD
@@ -35,7 +38,7 @@ class Begun:
     """Work on a cell has begun."""
 
 
-Item = tuple[Cell, Begun | EpochRecord | Output | Exception]
+Item = tuple[Cell, Begun | Resumed | EpochRecord | Output | Exception]
 
 MOST_BYTES = 1 << 30
 """Standardised features and predictions held at a time; more heads are trained in several turns, with the same figures."""
@@ -53,17 +56,27 @@ def groups(cells: Sequence[Cell]) -> list[list[Cell]]:
 
 
 def compute_together(
-    prepared: Prepared, cells: Sequence[Cell], pack: Pack, device: Device, asked: Asked
+    prepared: Prepared,
+    cells: Sequence[Cell],
+    pack: Pack,
+    device: Device,
+    asked: Asked,
+    checkpoints: Callable[[str], Path] | None = None,
 ) -> Iterator[Item] | None:
-    """Return an iterator over each cell's epochs and its output or error, cell by cell, or None where heads are not linear."""
+    """Return an iterator over each cell's epochs and its output or error, cell by cell, or None where heads are not linear.
+
+    `checkpoints` gives, by a name for the heads that are trained together, the folder of their checkpoints.
+    """
     extracted = Extracted.of(prepared, cells[0], pack, device)
     head = extracted.place.classifier.head
     if not isinstance(head, LinearHead) or head.bias is None or extracted.features_N.dim() != 2:
         return None
-    return _all(extracted, cells, pack, asked)
+    return _all(extracted, cells, pack, asked, checkpoints)
 
 
-def _all(extracted: Extracted, cells: Sequence[Cell], pack: Pack, asked: Asked) -> Iterator[Item]:
+def _all(
+    extracted: Extracted, cells: Sequence[Cell], pack: Pack, asked: Asked, checkpoints: Callable[[str], Path] | None
+) -> Iterator[Item]:
     before = snapshot(extracted.place.classifier.network)
     for turn in _turns(extracted, cells, pack):
         kinds: dict[tuple[object, ...], list[Head]] = {}
@@ -76,8 +89,12 @@ def _all(extracted: Extracted, cells: Sequence[Cell], pack: Pack, asked: Asked) 
             else:
                 kinds.setdefault(head.task.kind, []).append(head)
         for heads in kinds.values():
-            train_all(heads, asked)
+            keeping = HeadCheckpoints(extracted.place.prepared, heads, checkpoints)
+            if keeping.event is not None:
+                yield heads[0].bench.cell, keeping.event
+            train_all(heads, asked, keeping)
             yield from _outputs(heads, pack, asked, _strayed(extracted, before))
+            keeping.remove()
 
 
 def _turns(extracted: Extracted, cells: Sequence[Cell], pack: Pack) -> Iterator[Sequence[Cell]]:
@@ -153,5 +170,5 @@ def _finished(head: Head, strayed: Sequence[str], num_heads: int) -> Finished:
     weights: Mapping[str, Tensor] = {head.names[0]: kept_OD[:, :-1], head.names[1]: kept_OD[:, -1]}
     classifier.restore(weights)
     head.bench.learner.finish()
-    told = Told(tuple(curves), head.progress.chosen, {HEAD}, proof, still, num_heads, head.notes)
+    told = Told(tuple(curves), head.progress.chosen, {HEAD}, proof, still, num_heads, head.notes, head.resumed)
     return finish(head.bench, told)

@@ -50,7 +50,8 @@ class HeadTask:
 class HeadEpoch:
     """A head after an epoch: weights (O,D), the epoch's mean training loss in nats and accuracy, and its first learning rate.
 
-    `resting` says, of weights and bias, which the first step did not move because it was too small for a float32.
+    `resting` says, of weights and bias, which the first step did not move because it was too small for a float32. `ended` is the
+    step of this epoch, from 0, whose loss or gradients were no numbers: it was not made, nor was any behind it.
     """
 
     weights_OD: Tensor
@@ -58,11 +59,23 @@ class HeadEpoch:
     accuracy: float
     learning_rate: float
     resting: tuple[bool, bool]
+    ended: int | None = None
+    begun: BegunHead | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class BegunHead:
+    """A head in training between two epochs: weights, the optimiser's moments (O,D), and what rests; true until the next one."""
+
+    weights_OD: Tensor
+    first_OD: Tensor
+    second_OD: Tensor
+    resting: tuple[bool, bool]
 
 
 @torch.no_grad()
-def train_heads(tasks: Sequence[HeadTask]) -> Iterator[list[HeadEpoch]]:
-    """Train tasks of one kind and yield, after each epoch, what became of each.
+def train_heads(tasks: Sequence[HeadTask], begun: Sequence[BegunHead] = (), num_behind: int = 0) -> Iterator[list[HeadEpoch]]:
+    """Train tasks of one kind and yield, after each epoch, what became of each; `begun` are so many epochs further already.
 
     It does to each head what the loop does with autograd and torch's optimiser. No figure depends on which other heads are
     trained beside it, nor on the number of threads: of a batched product the library computes each matrix for itself, except
@@ -71,7 +84,9 @@ def train_heads(tasks: Sequence[HeadTask]) -> Iterator[list[HeadEpoch]]:
     if len({task.kind for task in tasks}) != 1:
         raise ValueError("heads of different kinds cannot be trained together")
     work = _Work([*tasks, tasks[0]] if len(tasks) == 1 else tasks)
-    for epoch in range(tasks[0].recipe.epochs):
+    if begun:
+        work.go_on([*begun, begun[0]] if len(begun) == 1 else begun, num_behind)
+    for epoch in range(num_behind, tasks[0].recipe.epochs):
         # Between threads such small products wait longer than they work. What is counted in a generator is undone at each yield.
         num_threads = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -102,7 +117,15 @@ class _Work:
         )
         self.clip_M11 = self._column([task.recipe.clip or math.inf for task in tasks])
         self.num_steps = 0
+        self.goes_on_M = torch.ones(len(tasks), dtype=torch.bool, device=self.device)
         self.resting: list[tuple[bool, bool]] = []
+
+    def go_on(self, begun: Sequence[BegunHead], num_behind: int) -> None:
+        """Go on from these heads, one for each task, behind so many epochs."""
+        for mine, name in ((self.weights_MOD, "weights_OD"), (self.first_MOD, "first_OD"), (self.second_MOD, "second_OD")):
+            mine.copy_(torch.stack([getattr(head, name) for head in begun]))
+        self.num_steps = num_behind * len(chunks(self.tasks[0].train_N, self.tasks[0].recipe.batch_size))
+        self.resting = [head.resting for head in begun]
 
     def epoch(self, epoch: int) -> list[HeadEpoch]:
         """Train one epoch and return what became of each head."""
@@ -113,17 +136,27 @@ class _Work:
         rates = [[task.recipe.rate(epoch * len(edges) + step, len(edges)) for step in range(len(edges))] for task in self.tasks]
         loss_M = torch.zeros(len(self.tasks), device=self.device)
         right_M = torch.zeros(len(self.tasks), dtype=torch.long, device=self.device)
+        ended_M = torch.full((len(self.tasks),), -1, device=self.device)
         rates_SM11 = torch.tensor(rates, device=self.device).T[:, :, None, None]
         for step, edge in enumerate(edges):
             part = slice(int(edge[0]), int(edge[-1]) + 1)
             of_batch_M, right = self._step(rows_MN[:, part], labels_MN[:, part], rates_SM11[step])
             loss_M += of_batch_M * len(edge)
             right_M += right
-        num_images, rows = order_MN.shape[1], zip(loss_M.tolist(), right_M.tolist(), strict=True)
+            ended_M = torch.where((ended_M < 0) & ~self.goes_on_M, step, ended_M)
+        num_images, rows = order_MN.shape[1], zip(loss_M.tolist(), right_M.tolist(), ended_M.tolist(), strict=True)
         weights_MOD = self.weights_MOD.clone()
         return [
-            HeadEpoch(weights_MOD[m], loss / num_images, right / num_images, rates[m][0], self.resting[m])
-            for m, (loss, right) in enumerate(rows)
+            HeadEpoch(
+                weights_MOD[m],
+                loss / num_images,
+                right / num_images,
+                rates[m][0],
+                self.resting[m],
+                None if end < 0 else end,
+                BegunHead(weights_MOD[m], self.first_MOD[m], self.second_MOD[m], self.resting[m]),
+            )
+            for m, (loss, right, end) in enumerate(rows)
         ]
 
     def _step(self, rows_MB: Tensor, labels_MB: Tensor, rates_M11: Tensor) -> tuple[Tensor, Tensor]:
@@ -135,10 +168,14 @@ class _Work:
         # As torch.nn.utils.clip_grad_norm_ does it.
         norm_M11 = gradient_MOD.flatten(1).norm(dim=1).view(-1, 1, 1)
         gradient_MOD *= (self.clip_M11 / (norm_M11 + 1e-6)).clamp(max=1.0)
-        before_MOD = self.weights_MOD.clone() if self.num_steps == 0 else None
+        self.goes_on_M &= loss_M.isfinite() & norm_M11.flatten().isfinite()
+        before_MOD = self.weights_MOD.clone()
         self.num_steps += 1
         self.update(gradient_MOD, rates_M11)
-        if before_MOD is not None:
+        self.goes_on_M &= self.weights_MOD.isfinite().flatten(1).all(1)
+        # A head that has ended stays as it was; asking whether one has would wait for the device.
+        self.weights_MOD = torch.where(self.goes_on_M[:, None, None], self.weights_MOD, before_MOD)
+        if self.num_steps == 1:
             self.resting = self._resting(before_MOD, gradient_MOD, rates_M11)
         return loss_M, right_M
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from xzoo.errors import CellError
 from xzoo.model.classifier import Classifier
 from xzoo.model.heads import seeded
 from xzoo.runs.result import EpochRecord
 from xzoo.train.capture import recorder_of, repeatable
+from xzoo.train.checkpoint_state import Groups, Saving, Standing
 from xzoo.train.device import Device
-from xzoo.train.graph import Stepping, stepping
+from xzoo.train.graph import stepping
+from xzoo.train.holding import held
 from xzoo.train.learner import Learner, groups_of
 from xzoo.train.objective import Objective
 from xzoo.train.proof import below_resolution, demand, not_reached_yet, prove, snapshot
@@ -47,52 +47,37 @@ Watch = Callable[[], Mapping[str, float]]
 
 
 def train(
-    learner: Learner, batches: Batched, compute: Objective, strategy: Strategy, recipe: Recipe, device: Device, watch: Watch
-) -> Iterator[EpochRecord]:
+    learner: Learner,
+    batches: Batched,
+    compute: Objective,
+    strategy: Strategy,
+    recipe: Recipe,
+    device: Device,
+    watch: Watch,
+    saving: Saving | None = None,
+) -> Generator[EpochRecord]:
     """Train, and yield a record after each epoch; `watch` measures whatever else belongs in it (val_loss, val_accuracy).
 
-    Raises ProofError when, after the first step of a phase, a frozen tensor moved or one that should learn did not, and CellError
-    when the loss is no longer a number.
+    With `saving` it goes on from what was found there, and saves at intervals, when it is interrupted, and when whoever iterates
+    leaves. Raises ProofError when, after the first step of a phase, a frozen tensor moved or one that should learn did not,
+    CellError when the loss is no longer a number, and StorageError.
     """
-    classifier, recorder = learner.classifier, recorder_of(device)
-    steps = stepping(learner, compute, recipe, device, recorder)
-    work = _Work(classifier, batches, steps, recipe)
-    set_batch_norm_momentum(classifier, recipe, batches.num_steps)
-    optimizer: torch.optim.Optimizer | None = None
-    held: set[str] = set()
-    learning: set[str] = set()
-    for epoch in range(recipe.epochs):
-        began = time.perf_counter()
-        rates = strategy.rates(classifier.stages, epoch, recipe.epochs)
-        classifier.learn(rates)
-        optimizer = _hold(optimizer, classifier, rates, held, recipe, rates_on=device.kind if recorder else "")
-        is_new_phase = classifier.learning_owners(rates) != learning
-        learning = classifier.learning_owners(rates)
-        steps.begin(optimizer, is_new_phase=is_new_phase)
-        seen = _epoch(work, optimizer, epoch, rates, is_new_phase)
-        loss, right = steps.told()
-        if not math.isfinite(loss):
-            raise diverged(loss, epoch)
-        device.synchronise()
-        seconds = time.perf_counter() - began
-        yield EpochRecord(
-            epoch=epoch,
-            learning_rate=recipe.rate(epoch * batches.num_steps, batches.num_steps),
-            train_loss=loss / seen,
-            train_accuracy=right / seen,
-            seconds=seconds,
-            stages_learning=tuple(stage for stage in classifier.stages if stage in learning),
-            note=steps.note,
-            **watch(),
-        )
-
-
-def diverged(loss: float, epoch: int) -> CellError:
-    """Return the error of a training loss that is no number."""
-    return CellError(
-        f"the training loss became {loss} in epoch {epoch + 1}",
-        "lower lr, set clip=1, or check the images for extreme values",
-    )
+    recorder, saving = recorder_of(device), saving or Saving()
+    standing = Standing(learner.classifier, stepping(learner, compute, recipe, device, recorder), device.kind)
+    work = _Work(standing, saving, batches, strategy, recipe, device, rates_on=device.kind if recorder else "")
+    set_batch_norm_momentum(learner.classifier, recipe, batches.num_steps)
+    saving.go_on(standing, work.hold)
+    try:
+        while standing.epoch < recipe.epochs and not saving.has_ended:
+            record = _epoch(work, watch)
+            standing.next_epoch()
+            yield record
+        if saving.is_worth_it:
+            saving.save(standing)
+    except (KeyboardInterrupt, GeneratorExit):
+        if standing.step in {0, batches.num_steps}:  # inside an epoch it was saved where its streams are
+            saving.save(standing)
+        raise
 
 
 def set_batch_norm_momentum(classifier: Classifier, recipe: Recipe, steps_per_epoch: int) -> None:
@@ -108,25 +93,79 @@ def set_batch_norm_momentum(classifier: Classifier, recipe: Recipe, steps_per_ep
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    classifier: Classifier
+    standing: Standing
+    saving: Saving
     batches: Batched
-    steps: Stepping
+    strategy: Strategy
     recipe: Recipe
+    device: Device
+    rates_on: str
+
+    def hold(self, groups: Groups) -> torch.optim.Optimizer:
+        """Return the optimiser with these groups behind those that it held."""
+        self.standing.optimizer = _hold(self.standing.optimizer, groups, self.recipe, rates_on=self.rates_on)
+        return self.standing.optimizer
 
 
-def _epoch(work: _Work, optimizer: torch.optim.Optimizer, epoch: int, rates: Mapping[str, float], is_new_phase: bool) -> int:
-    """Make the steps of one epoch, and return on how many images."""
-    batches, seen = work.batches, 0
-    # Dropout draws from a stream of its own per epoch, so that a resumed run draws what an uninterrupted one does.
-    with seeded(batches.seed, "epoch", epoch), repeatable():
-        for step, (inputs, labels_B) in enumerate(batches.epoch(epoch)):
-            before = snapshot(work.classifier.network) if is_new_phase and step == 0 else None
-            _set_rates(optimizer, work.recipe.rate(epoch * batches.num_steps + step, batches.num_steps), rates)
-            work.steps(inputs, labels_B)
-            if before is not None:
-                _check(work.classifier, before, optimizer, rates, f"after the first step of epoch {epoch + 1}")
-            seen += len(labels_B)
-    return seen
+def _epoch(work: _Work, watch: Watch) -> EpochRecord:
+    """Train an epoch, or the rest of one, and return its record."""
+    standing, recipe, num_steps = work.standing, work.recipe, work.batches.num_steps
+    classifier, epoch, steps = standing.classifier, standing.epoch, standing.steps
+    standing.time()
+    rates = work.strategy.rates(classifier.stages, epoch, recipe.epochs)
+    classifier.learn(rates)
+    is_new_phase = classifier.learning_owners(rates) != standing.learning
+    optimizer = work.hold(groups_of(classifier, rates, standing.held))
+    steps.begin(optimizer, is_new_phase=is_new_phase, epoch=epoch, step=standing.step)
+    _steps(work, optimizer, rates, is_new_phase)
+    loss, right = steps.told()
+    work.device.synchronise()
+    standing.count_time()
+    return EpochRecord(
+        epoch=epoch,
+        learning_rate=recipe.rate(epoch * num_steps, num_steps),
+        train_loss=loss / standing.seen,
+        train_accuracy=right / standing.seen,
+        seconds=standing.seconds,
+        stages_learning=tuple(stage for stage in classifier.stages if stage in standing.learning),
+        note=steps.note,
+        memory=tuple(one for one in steps.memory if one.epoch == epoch + 1),
+        **watch(),
+    )
+
+
+def _steps(work: _Work, optimizer: torch.optim.Optimizer, rates: Mapping[str, float], is_new_phase: bool) -> None:
+    """Make the steps of an epoch that are still to be made; an interrupt waits for the end of one, and it is saved."""
+    standing, saving = work.standing, work.saving
+    # Dropout draws from a stream of its own per epoch; a resumed one goes on where it stood.
+    with seeded(work.batches.seed, "epoch", standing.epoch), repeatable():
+        standing.take_up()
+        try:
+            for inputs, labels_B in work.batches.epoch(standing.epoch, standing.step):
+                with held() as interrupt:
+                    saving.is_in_step = True
+                    _step(work, optimizer, rates, inputs, labels_B, is_first=is_new_phase and standing.step == 0)
+                    saving.is_in_step = False
+                    if saving.is_due or interrupt.has_come:
+                        saving.save(standing)
+        except KeyboardInterrupt:
+            saving.save(standing)
+            raise
+
+
+def _step(
+    work: _Work, optimizer: torch.optim.Optimizer, rates: Mapping[str, float], inputs: Tensor, labels_B: Tensor, *, is_first: bool
+) -> None:
+    """Make one step, hold it against the promise where it is a phase's first, and count it."""
+    standing, num_steps = work.standing, work.batches.num_steps
+    classifier, epoch = standing.classifier, standing.epoch
+    before = snapshot(classifier.network) if is_first else None
+    _set_rates(optimizer, work.recipe.rate(epoch * num_steps + standing.step, num_steps), rates)
+    standing.steps(inputs, labels_B)
+    if before is not None:
+        _check(classifier, before, optimizer, rates, f"after the first step of epoch {epoch + 1}")
+    standing.learning = classifier.learning_owners(rates)
+    standing.count(len(labels_B))
 
 
 def _check(
@@ -139,23 +178,14 @@ def _check(
     demand(prove(before, classifier.network, classifier.tensor_owner, classifier.learning_owners(rates), excused), when)
 
 
-def _hold(
-    optimizer: torch.optim.Optimizer | None,
-    classifier: Classifier,
-    rates: Mapping[str, float],
-    held: set[str],
-    recipe: Recipe,
-    *,
-    rates_on: str,
-) -> torch.optim.Optimizer:
+def _hold(optimizer: torch.optim.Optimizer | None, held: Groups, recipe: Recipe, *, rates_on: str) -> torch.optim.Optimizer:
     """Return an optimiser that holds, one group per owner, what learns now and what learnt before.
 
     A group's learning rate is a number, or a tensor on the device `rates_on`, which recorded steps read anew.
     """
-    groups: list[dict[str, Any]] = [{"params": p, "owner": owner} for owner, p in groups_of(classifier, rates, held) if p]
+    groups: list[dict[str, Any]] = [{"params": p, "owner": owner} for owner, p in held if p]
     for group in groups if rates_on else ():
         group["lr"] = torch.full((), recipe.lr, device=rates_on)
-    held.update(group["owner"] for group in groups)
     if optimizer is None:
         return _make_optimizer(groups, recipe, fuse_all=bool(rates_on))
     for group in groups:
