@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from xzoo import durable
 from xzoo.compare import probabilities, standings, verdict
 from xzoo.compare.outcome import Outcome
 from xzoo.compare.probabilities import Answers
@@ -131,8 +133,11 @@ def write_run(folder: Path, wish: Wish | None = None) -> Outcome:
             cells.append(cell)
             results.append(dataclasses.replace(kept[one][1], **words))
             # Written as they lie there, without the care for the disk that a report does not read.
-            (folder / "cells" / cell.id).mkdir(parents=True)
-            np.savez(folder / "cells" / cell.id / "predictions.npz", **kept[one][0])  # type: ignore[arg-type]
+            home = folder / "cells" / cell.id
+            home.mkdir(parents=True)
+            np.savez(home / "predictions.npz", **kept[one][0])  # type: ignore[arg-type]
+            digests = {"predictions.npz": durable.sha256(home / "predictions.npz")}
+            (home / durable.MANIFEST).write_text(json.dumps(digests))
     known = {f"{name}@V1": facts(place) for place, name in enumerate(wish.names)}
     rows = standings.contenders(cells, results, known)
     pairs = [one for split in ("val", "test") if wish.comparing for one in verdict.compare(results, run, split)]

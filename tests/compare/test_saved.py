@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 import xzoo
+from xzoo import durable
 from xzoo.compare import selection
 from xzoo.compare.inference import Predicted
 from xzoo.errors import DataError, UsageError
@@ -185,6 +186,8 @@ def test_of_several_kept_seeds_the_best_on_validation_is_taken(outcome: xzoo.Out
         result = json.loads(file.read_text())
         result["val"]["accuracy"]["value"] = -1.0
         file.write_text(json.dumps(result))
+        manifest = file.with_name(durable.MANIFEST)
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), file.name: durable.sha256(file)}))
         assert selection.find(run, contender=name).cell.seed == 1 - worse
 
 

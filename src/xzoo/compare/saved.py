@@ -15,6 +15,7 @@ from xzoo.evaluate.deployed import Deployed
 from xzoo.evaluate.map_layer import declared_layer
 from xzoo.model.checkpoint_file import read_content
 from xzoo.model.classifier import Classifier
+from xzoo.runs import learnt_file
 from xzoo.train.device import choose
 from xzoo.train.prepared import prepare
 from xzoo.train.recipe import make as make_recipe
@@ -54,7 +55,7 @@ def restored(saved: Saved, backbone: Backbone | Choice | None = None, device: st
     prepared, preprocess = prepare(choice), input_of(choice, recipe)
     chosen = choose(device, recipe.precision)
     classifier, _ = build(prepared, len(saved.classes), recipe, saved.cell.seed, preprocess, chosen)
-    learnt = _read(saved.folder.learnt(saved.cell.id))
+    learnt = read_learnt(saved.folder.learnt(saved.cell.id))
     if not _restore(classifier, learnt):
         facts = saved.folder.facts(saved.label)
         body = prepared.tensors
@@ -80,13 +81,15 @@ def choice_of(saved: Saved, backbone: Backbone | Choice | None) -> Choice:
     return Registry.installed().get(saved.reference)
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_learnt(path: Path) -> dict[str, Tensor]:
+    """Return the tensors that a cell learnt, held against the file's own sha256. Raises StorageError."""
     try:
         learnt: dict[str, Tensor] = read_content(path)
     except WeightsError as error:
         raise StorageError(
             f"cannot read {path}: {error.text}", "the run folder is incomplete or was altered; remove its cell and run it again"
         ) from error
+    learnt_file.check(path, {name: tensor.numpy() for name, tensor in learnt.items()})
     return learnt
 
 

@@ -209,16 +209,12 @@ def _together(source: Source) -> tuple[str | None, ...]:
 
 
 def _holds_pack(folder: Path) -> bool:
-    try:
-        index = json.loads((folder / INDEX).read_bytes())
-        return _is_whole(folder, int(np.prod(index["shapes"], axis=1).sum()))
-    except (OSError, ValueError, KeyError):
-        return False
+    return cache.is_intact(folder, [INDEX, PIXELS])
 
 
 def _is_whole(folder: Path, num_bytes: int) -> bool:
     try:
-        return (folder / durable.MANIFEST).is_file() and (folder / PIXELS).stat().st_size == num_bytes
+        return (folder / PIXELS).stat().st_size == num_bytes and cache.is_intact(folder, [PIXELS])
     except OSError:
         return False
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from xzoo import durable
+from xzoo import durable, regular
 from xzoo.errors import StorageError, UsageError
+from xzoo.runs import learnt_file
 from xzoo.runs.result import BackboneFacts, CellResult
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PLAN, OUTCOME = "plan.json", "compare.json"
+MOST_MB = 2_000
+"""10^6 bytes that a file of a run may have: the predictions of ten million images in ten classes."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,7 @@ class RunFolder:
 
     def write_learnt(self, cell: str, tensors: Mapping[str, NDArray[Any]]) -> None:
         """Keep the tensors that a cell learnt, under the names of the network's state dict. Raises StorageError."""
-        from safetensors.numpy import save
-
-        durable.write_bytes(self.learnt(cell), save(dict(tensors)))
+        durable.write_bytes(self.learnt(cell), learnt_file.encoded(tensors))
 
     def drop_learnt(self, cell: str) -> None:
         """Remove the tensors that a cell learnt; its result and predictions stay. Raises StorageError."""
@@ -88,7 +89,7 @@ class RunFolder:
     def cell(self, cell: str) -> CellResult | None:
         """Return a cell's result, or its failure, or None where it was never tried. Raises StorageError."""
         if (finished := self._cell(cell) / "result.json").exists():
-            return read(finished, CellResult)
+            return decode(finished, unaltered(finished), CellResult)
         return read(failed, CellResult) if (failed := self._failure(cell)).exists() else None
 
     def predictions(self, cell: str) -> dict[str, NDArray[np.float64]]:
@@ -100,7 +101,7 @@ class RunFolder:
 
         path = self._cell(cell) / "predictions.npz"
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with np.load(io.BytesIO(unaltered(path)), allow_pickle=False) as stored:
                 return {name: stored[name] for name in stored.files}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise _unreadable(path, error) from error
@@ -144,9 +145,31 @@ def encode(value: object) -> bytes:
 def read(path: Path, kind: type[T]) -> T:
     """Return the value in a JSON file. Raises StorageError naming the file where it is missing or altered."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError) as error:
+        data = regular.read_bytes(path, MOST_MB)
+    except OSError as error:
         raise _unreadable(path, error) from error
+    return decode(path, data, kind)
+
+
+def decode(path: Path, data: bytes, kind: type[T]) -> T:
+    """Return the value in a JSON file's bytes. Raises StorageError naming the file where it holds no such value."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _unreadable(path, error) from error
+
+
+def unaltered(path: Path) -> bytes:
+    """Return a file's bytes, held against the manifest beside it. Raises StorageError."""
+    try:
+        data = regular.read_bytes(path, MOST_MB)
+        manifest = regular.read_bytes(path.with_name(durable.MANIFEST), MOST_MB)
+        digest = msgspec.json.decode(manifest, type=dict[str, str])[path.name]
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, KeyError, RecursionError) as error:
+        raise _unreadable(path, error) from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise _unreadable(path, ValueError("its bytes are not those that were written"))
+    return data
 
 
 def _unreadable(path: Path, error: Exception) -> StorageError:

@@ -87,14 +87,17 @@ def kept(words: Sequence[object], num_rows: int, compute: Callable[[], Placed], 
     key = hashlib.sha256("\n".join(map(str, (_FORMAT, num_rows, *words))).encode()).hexdigest()[:32]
     folder = cache.root() / "features" / key
 
+    def is_whole() -> bool:
+        return cache.is_intact(folder, [_BYTES, _FACTS])
+
     def write() -> None:
         began = time.perf_counter()
-        with durable.new_folder(folder, lambda: durable.is_whole(folder)) as temporary:
+        with durable.new_folder(folder, is_whole) as temporary:
             layout = _fill(temporary / _BYTES, num_rows, compute())
             facts = {**asdict(layout), "seconds": time.perf_counter() - began, "detail": describe()}
             durable.fill_bytes(temporary / _FACTS, json.dumps(facts).encode())
 
-    return cache.entry(folder, lambda: durable.is_whole(folder), write, lambda: _read(folder, num_rows))
+    return cache.entry(folder, is_whole, write, lambda: _read(folder, num_rows))
 
 
 def _fill(path: Path, num_rows: int, placed: Placed) -> Layout:
