@@ -67,7 +67,9 @@ def load(asked: argparse.Namespace) -> dict[str, Loader]:
 
 def make(asked: argparse.Namespace) -> tuple[nn.Module, nn.Module]:
     """Return the model, its last layer replaced and the rest frozen where asked, and that layer."""
-    options: dict[str, Any] = {"aux_logits": False, "init_weights": True} if asked.backbone == "googlenet" else {}
+    # A random GoogLeNet is trained with its auxiliary heads (https://arxiv.org/abs/1409.4842, section 5), by both sides.
+    has_auxiliary = asked.backbone == "googlenet" and asked.freeze == "finetune"
+    options: dict[str, Any] = {"aux_logits": has_auxiliary, "init_weights": True} if asked.backbone == "googlenet" else {}
     model: nn.Module = getattr(models, asked.backbone)(weights=None, **options)
     if asked.start:
         tensors = torch.load(asked.start, weights_only=True)
@@ -80,6 +82,8 @@ def make(asked: argparse.Namespace) -> tuple[nn.Module, nn.Module]:
         name = str(len(parent) - 1)
     head = nn.Linear(getattr(parent, name).in_features, 2)
     setattr(parent, name, head)
+    for auxiliary in (model.aux1, model.aux2) if has_auxiliary else ():
+        auxiliary.fc2 = nn.Linear(auxiliary.fc2.in_features, 2)
     return model, head
 
 
@@ -112,7 +116,7 @@ def train(model: nn.Module, loaders: dict[str, Loader], asked: argparse.Namespac
         model.train()
         for images_BCHW, labels_B in loaders["train"]:
             optimizer.zero_grad()
-            loss = nn.functional.cross_entropy(model(images_BCHW), labels_B)
+            loss = loss_of(model(images_BCHW), labels_B)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             seen += len(labels_B)
@@ -124,6 +128,15 @@ def train(model: nn.Module, loaders: dict[str, Loader], asked: argparse.Namespac
             best, kept = accuracy, copy.deepcopy(model.state_dict())
     model.load_state_dict(kept)
     return {"val_accuracy": best, "curve": curve, "train_seconds": spent, "images_per_second": seen / spent}
+
+
+def loss_of(outputs: Any, labels_B: Tensor) -> Tensor:
+    """Return the cross-entropy, to which auxiliary heads add three tenths of theirs."""
+    logits_BK, *others = outputs if isinstance(outputs, tuple) else (outputs,)
+    loss = nn.functional.cross_entropy(logits_BK, labels_B)
+    for other_BK in others:
+        loss = loss + 0.3 * nn.functional.cross_entropy(other_BK, labels_B)
+    return loss
 
 
 def evaluate(model: nn.Module, loader: Loader) -> float:
