@@ -13,7 +13,7 @@ from torch import nn
 
 import xzoo
 from xzoo.errors import StorageError, WeightsError
-from xzoo.model import download as downloading
+from xzoo.model import exchange
 from xzoo.model.download import download
 from xzoo.model.fetch import fetch
 from xzoo.model.hub import fetch as fetch_from_hub
@@ -61,7 +61,7 @@ class Server(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(downloading, "ANSWER_SECONDS", 0.4)
+    monkeypatch.setattr(exchange, "ANSWER_SECONDS", 0.4)
     for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(variable, raising=False)
     Server.released = threading.Event()
@@ -114,7 +114,7 @@ def test_nobody_listening_is_told_at_once(tmp_path: Path) -> None:
 
 def test_a_name_that_is_never_looked_up_does_not_hang(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     released = threading.Event()
-    monkeypatch.setattr(downloading, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(exchange, "ANSWER_SECONDS", 0.2)
     monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_kwargs: released.wait(30) and [])
     with pytest.raises(WeightsError, match=r"example\.invalid did not answer"):
         download("http://example.invalid/file", tmp_path / "file")

@@ -20,11 +20,17 @@ def where(choice: Choice) -> Path | None:
 
 
 def published_path(weights: Weights) -> Path | None:
-    """Return the place that torch.hub or huggingface_hub would use for these weights; None where a function reads them."""
+    """Return the place that torch.hub or huggingface_hub would use for these weights; None where a function reads them.
+
+    Raises WeightsError for an address that names no file.
+    """
     if weights.file:
         return Path(weights.file).expanduser()
     if weights.url:
-        return hub.cache("TORCH_HOME", "torch") / "hub" / "checkpoints" / PurePosixPath(unquote(urlsplit(weights.url).path)).name
+        name = PurePosixPath(unquote(urlsplit(weights.url).path)).name
+        if not hub.is_name(name):
+            raise WeightsError(f"{weights.url} names no file", "declare an address that ends in the file's name")
+        return hub.cache("TORCH_HOME", "torch") / "hub" / "checkpoints" / name
     return hub.snapshot_path(weights.hf) if weights.hf else None
 
 
@@ -46,10 +52,20 @@ def fetch(choice: Choice) -> Path | None:
         if weights.url:
             download(weights.url, path, weights.sha256)
         else:
-            path = hub.fetch(weights.hf)
-            verify(path, weights)
+            path = _from_hub(path, weights)
     except WeightsError as error:
         raise _missing(choice, path, error) from None
+    return path
+
+
+def _from_hub(path: Path, weights: Weights) -> Path:
+    # What lies there is not what was published: huggingface_hub would hand it out again.
+    path = hub.fetch(weights.hf, anew=path.is_file())
+    try:
+        verify(path, weights)
+    except WeightsError:
+        hub.forget(path)
+        raise
     return path
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import urllib.error
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote
 
+from xzoo import durable
 from xzoo.errors import WeightsError
-from xzoo.model.download import ANSWER_SECONDS, download, reach
+from xzoo.model.download import download, reach
+from xzoo.model.exchange import ANSWER_SECONDS
+from xzoo.refusal import told
 
+_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 WEIGHTS_FILES = ("model.safetensors", "pytorch_model.bin")
 """The names of a repository's weights, the first that is there."""
 
@@ -31,7 +36,8 @@ def snapshot_path(address: str) -> Path:
     repo, revision, files = split(address)
     folder = _folder(repo)
     reference = folder / "refs" / (revision or "main")
-    named = folder / "snapshots" / (reference.read_text().strip() if reference.is_file() else revision or "main")
+    meant = reference.read_text(errors="replace").strip() if reference.is_file() else ""
+    named = folder / "snapshots" / (meant if is_name(meant) else revision or "main")
     there = [named / file for file in files if (named / file).is_file()]
     if not revision:
         there += [path for file in files for path in sorted(folder.glob(f"snapshots/*/{file}"))]
@@ -46,9 +52,15 @@ def split(address: str) -> tuple[str, str, tuple[str, ...]]:
     owner, _, rest = address.partition("/")
     repo, _, file = rest.partition("/")
     repo, at, revision = repo.partition("@")
-    if not (owner and repo) or bool(at) != bool(revision) or ".." in address or address.endswith("/"):
+    parts = [owner, repo, *([revision] if at else []), *(file.split("/") if file else [])]
+    if not all(map(is_name, parts)) or ".." in address or address.endswith("/"):
         raise WeightsError(f"{address!r} is no address on the hub", "write owner/repo/file")
     return f"{owner}/{repo}", revision, (file,) if file else WEIGHTS_FILES
+
+
+def is_name(part: str) -> bool:
+    """Whether it is a file's or folder's own name, which leads nowhere else."""
+    return part not in {"", ".", ".."} and part.isprintable() and not set(part) & set("/\\:")
 
 
 def hub_file(address: str) -> Path:
@@ -73,8 +85,8 @@ def _hub() -> Path:
     return cache("HF_HOME", "huggingface") / "hub"
 
 
-def fetch(address: str) -> Path:
-    """Fetch "owner/repo[@revision][/path/file]" into the cache and return its path.
+def fetch(address: str, *, anew: bool = False) -> Path:
+    """Fetch "owner/repo[@revision][/path/file]" into the cache and return its path; `anew` also where the cache has it.
 
     Raises WeightsError, within seconds when offline.
     """
@@ -85,15 +97,24 @@ def fetch(address: str) -> Path:
     reach(endpoint())
     for file in files[:-1]:
         with contextlib.suppress(_AbsentError):
-            return _fetch_one(repo, revision, file)
-    return _fetch_one(repo, revision, files[-1])
+            return _fetch_one(repo, revision, file, anew)
+    return _fetch_one(repo, revision, files[-1], anew)
+
+
+def forget(path: Path) -> None:
+    """Remove a file from the cache, and what its name there stands for. Raises StorageError."""
+    if path.is_relative_to(_hub()):
+        meant = path.resolve()
+        durable.remove(path)
+        if meant.is_relative_to(_hub().resolve()):
+            durable.remove(meant)
 
 
 class _AbsentError(WeightsError):
     """The repository is there, and has no such file."""
 
 
-def _fetch_one(repo: str, revision: str, file: str) -> Path:
+def _fetch_one(repo: str, revision: str, file: str, anew: bool) -> Path:
     try:
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
@@ -102,15 +123,31 @@ def _fetch_one(repo: str, revision: str, file: str) -> Path:
     asked = f"{repo}{'@' if revision else ''}{revision}/{file}"
     try:
         found = hf_hub_download(
-            repo, file, revision=revision or None, cache_dir=_hub(), endpoint=endpoint(), etag_timeout=ANSWER_SECONDS
+            repo,
+            file,
+            revision=revision or None,
+            cache_dir=_hub(),
+            endpoint=endpoint(),
+            etag_timeout=ANSWER_SECONDS,
+            force_download=anew,
         )
     except Exception as error:
+        _told_of_disk(error)
         is_absent = isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError)
         kind = _AbsentError if is_absent else WeightsError
         raise kind(
             f"{asked} cannot be fetched: {' '.join(str(error).split())[:200]}", "check the address and the network"
         ) from error
     return Path(found)
+
+
+def _told_of_disk(error: BaseException | None) -> None:
+    """Raise a StorageError where a disk is behind an error of huggingface_hub."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _OF_DISKS:
+            with told(_hub()):
+                raise error
+        error = error.__cause__ or error.__context__
 
 
 def _download_one(repo: str, revision: str, file: str) -> Path:
