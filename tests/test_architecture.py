@@ -47,7 +47,6 @@ WRITES = {
     *("mkstemp", "mkdtemp", "NamedTemporaryFile", "TemporaryDirectory", "os.replace", "os.remove", "os.open", "shutil.copy"),
 }
 WRITE_ELSEWHERE = {
-    ("xzoo.data.cache", "os.utime"): "marks an entry as used; no byte of it changes",
     ("xzoo.runs.store", "save"): "safetensors' save gives bytes, which durable writes",
     ("xzoo.runs.store", "np.savez"): "numpy encodes into memory; durable's folder takes the bytes",
     ("xzoo.evaluate.formats", "save"): "safetensors' save gives bytes, which durable's folder takes",

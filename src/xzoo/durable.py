@@ -27,6 +27,7 @@ from xzoo import disk, unfinished
 from xzoo.refusal import told
 
 MANIFEST = "manifest.json"
+_TICK_NS = 10**6
 _filling: dict[Path, Path] = {}
 
 
@@ -140,7 +141,7 @@ def mark_newest(path: Path, among: Iterable[Path] = ()) -> None:
     latest = time.time_ns()
     for one in among:
         with contextlib.suppress(OSError):
-            latest = max(latest, one.stat().st_mtime_ns + 1 if one != path else 0)
+            latest = max(latest, one.stat().st_mtime_ns + _TICK_NS if one != path else 0)
     with contextlib.suppress(OSError):
         os.utime(path, ns=(latest, latest))
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from xzoo import owner
 from xzoo.data import cache
 from xzoo.errors import StorageError, UsageError
 
@@ -47,6 +48,21 @@ def test_what_an_interrupted_process_left_goes_after_a_day_and_not_before() -> N
     assert cache.trim(10_000) == 100
     assert (left.exists(), working.exists()) == (False, True)
     assert cache.trim(0) == 0
+
+
+def test_what_a_process_that_has_ended_left_goes_at_once_and_what_a_living_one_writes_stays() -> None:
+    ended = owner.Owner(owner.machine(), 2**22 + 1, 5)
+    left, working = (entry("packs", f".a.{whose}-x.tmp", age=age) for whose, age in ((ended, 0), (owner.this(), 1e6)))
+    assert cache.trim(10_000) == 100
+    assert (left.exists(), working.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("age", [-1e6, 0])
+def test_what_was_used_last_stays_longest_even_where_the_clock_was_put_back(age: float) -> None:
+    used, other = entry("packs", "a", age=30), entry("views", "b", age=age)
+    cache.touch(used)
+    assert cache.trim(100) == 100
+    assert (used.exists(), other.exists()) == (True, False)
 
 
 def test_an_empty_cache_has_no_size() -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from xzoo import durable, owner
+from xzoo import durable, faults, owner
+from xzoo.errors import StorageError
 from xzoo.runs import claims as claiming
 from xzoo.runs.claims import Claims
 
@@ -162,6 +163,18 @@ def test_a_claim_is_kept_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         time.sleep(0.01)
     assert path.stat().st_mtime > 1
     claims.release("cell")
+
+
+def test_a_claim_that_could_not_be_given_back_is_given_back_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    claims = Claims(tmp_path)
+    assert claims.take("cell")
+    monkeypatch.setenv("XZOO_FAULT", "remove:1:EIO")
+    faults.trial.cache_clear()
+    with pytest.raises(StorageError):
+        claims.release("cell")
+    claims.close()
+    faults.trial.cache_clear()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_claim_left_on_finished_work_is_removed(tmp_path: Path) -> None:

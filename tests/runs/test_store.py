@@ -136,6 +136,15 @@ def test_runs_are_listed_from_the_newest_on(tmp_path: Path) -> None:
     assert [run.path.name for run in scan(tmp_path)] == ["bbb", "aaa", "ccc"]
 
 
+def test_the_run_whose_command_was_given_last_is_last_whatever_the_clock_says(tmp_path: Path) -> None:
+    for name, age_s in (("aaa", 5), ("bbb", -(10**9))):
+        planned(tmp_path, name, age_s)
+    RunFolder(tmp_path / "ccc").write_plan({"hash": "ccc"})
+    assert [run.path.name for run in scan(tmp_path)] == ["ccc", "bbb", "aaa"]
+    RunFolder(tmp_path / "aaa").write_plan({"hash": "aaa"})
+    assert find("last", tmp_path).path.name == "aaa"
+
+
 def test_a_run_is_found_by_path_hash_prefix_and_last(tmp_path: Path) -> None:
     for name, age_s in (("a1f", 5), ("a2f", 1), ("b0f", 9)):
         planned(tmp_path, name, age_s)

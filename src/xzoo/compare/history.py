@@ -10,11 +10,10 @@ from typing import Any
 
 import msgspec
 
-from xzoo.compare import standings
 from xzoo.compare.outcome import Outcome
 from xzoo.errors import StorageError, UsageError
 from xzoo.runs import store
-from xzoo.runs.result import Cell, Contender
+from xzoo.runs.result import Cell
 from xzoo.runs.store import PLAN, RunFolder
 
 SCHEMA = "xzoo.runs/1"
@@ -71,30 +70,67 @@ def read_cells(folder: RunFolder, plan: dict[str, Any] | None = None) -> list[Ce
 
 
 @dataclass(frozen=True)
+class _Data:
+    """The one field of the data that a row needs; what else stands there is not made into values, and so with the others."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class _Cell:
+    id: str
+
+
+@dataclass(frozen=True)
+class _Planned:
+    data: _Data
+    cells: Sequence[_Cell]
+
+
+@dataclass(frozen=True)
+class _Scored:
+    value: float
+
+
+@dataclass(frozen=True)
+class _Validated:
+    accuracy: _Scored | None = None
+
+
+@dataclass(frozen=True)
+class _Row:
+    id: str
+    val: _Validated
+
+    @property
+    def accuracy(self) -> float:
+        return self.val.accuracy.value if self.val.accuracy else 0.0
+
+
+@dataclass(frozen=True)
 class _Ranked:
     """The one field of an outcome that a row needs."""
 
-    contenders: Sequence[Contender] = ()
+    contenders: Sequence[_Row] = ()
 
 
 def _row(folder: RunFolder) -> RunRow:
     when = datetime.fromtimestamp((folder.path / PLAN).stat().st_mtime, UTC).isoformat(timespec="seconds")
     blank = RunRow(run=folder.path.name, path=str(folder.path), when=when)
     try:
-        plan = folder.plan()
-        cells, outcome = read_cells(folder, plan), folder.outcome(_Ranked)
+        plan, outcome = folder.planned(_Planned), folder.outcome(_Ranked)
     except StorageError as error:
         return replace(blank, error=error.text)
-    best = max(outcome.contenders, key=lambda row: standings.accuracy(row, "val")) if outcome and outcome.contenders else None
+    best = max(outcome.contenders, key=lambda row: row.accuracy) if outcome and outcome.contenders else None
     return replace(
         blank,
-        data=plan["data"]["name"],
-        cells=len(cells),
-        done=_num_done(folder, cells),
+        data=plan.data.name,
+        cells=len(plan.cells),
+        done=_num_done(folder, plan.cells),
         best=best.id if best else None,
-        val_accuracy=standings.accuracy(best, "val") if best else None,
+        val_accuracy=best.accuracy if best else None,
     )
 
 
-def _num_done(folder: RunFolder, cells: Sequence[Cell]) -> int:
+def _num_done(folder: RunFolder, cells: Sequence[Cell | _Cell]) -> int:
     return sum(folder.is_finished(cell.id) for cell in cells)

@@ -10,12 +10,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from xzoo import durable
+from xzoo import durable, unfinished
 from xzoo.errors import StorageError, UsageError
 
 KINDS = ("packs", "views", "features")
 DEFAULT_LIMIT_GB = 20.0
-_ABANDONED_SECONDS = 24 * 3600
+_ABANDONED_NS = 24 * 3600 * 10**9
 _ATTEMPTS = 5
 _T = TypeVar("_T")
 
@@ -88,16 +88,15 @@ def is_intact(folder: Path, names: Sequence[str]) -> bool:
 
 
 def touch(folder: Path) -> None:
-    """Mark an entry as just used. A cache that cannot be written stays readable, so a failure is no error."""
-    with contextlib.suppress(OSError):
-        os.utime(folder)
+    """Mark an entry as just used, after all others whatever the clock says. A cache that cannot be written stays readable."""
+    durable.mark_newest(folder, _entries())
 
 
 def trim(limit_bytes: int | None = None, keep: Collection[Path] = ()) -> int:
     """Evict the least recently used entries until the rest fits the bound, and return the bytes freed.
 
-    Entries in `keep` stay, even where they alone are over the bound. What an interrupted process left over a day ago goes
-    first. Raises StorageError, UsageError.
+    Entries in `keep` stay, even where they alone are over the bound. What a process that has ended left unfinished goes first,
+    and of processes that cannot be seen from here what nobody has touched for a day. Raises StorageError, UsageError.
     """
     bound = limit() if limit_bytes is None else limit_bytes
     kept = {folder.resolve() for folder in keep}
@@ -107,7 +106,7 @@ def trim(limit_bytes: int | None = None, keep: Collection[Path] = ()) -> int:
     freed = 0
     for not_abandoned, _, folder in entries:
         over = total - freed > bound or not not_abandoned
-        if over and folder.resolve() not in kept and (not_abandoned or _is_old(folder)):
+        if over and folder.resolve() not in kept and (not_abandoned or _is_abandoned(folder)):
             _evict(folder)
             freed += held[folder]
     return freed
@@ -124,18 +123,19 @@ def _entries() -> Iterator[Path]:
             yield from sorted(path for path in (root() / kind).iterdir() if path.is_dir())
 
 
-def _age(folder: Path) -> tuple[bool, float]:
+def _age(folder: Path) -> tuple[bool, int]:
     with contextlib.suppress(OSError):
-        return not _is_unfinished(folder), folder.stat().st_mtime
-    return True, 0.0
+        return not _is_unfinished(folder), folder.stat().st_mtime_ns
+    return True, 0
 
 
 def _is_unfinished(folder: Path) -> bool:
     return folder.name.startswith(".") and folder.name.endswith(".tmp")
 
 
-def _is_old(folder: Path) -> bool:
-    return time.time() - _age(folder)[1] > _ABANDONED_SECONDS
+def _is_abandoned(folder: Path) -> bool:
+    has_ended = unfinished.is_abandoned(folder)
+    return time.time_ns() - _age(folder)[1] > _ABANDONED_NS if has_ended is None else has_ended
 
 
 def _evict(folder: Path) -> None:

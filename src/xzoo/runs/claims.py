@@ -79,14 +79,13 @@ class Claims:
 
     def release(self, name: str) -> None:
         """Give a claim back. Raises StorageError; a claim that stays is stale when its process has ended."""
-        chain = self._held.pop(name, [])
-        if not chain:
-            return
-        _pulse.drop(chain[-1].path)
-        if self._path(name, chain[-1].mark).exists():
-            return  # it was taken over, and what leads to its taker must stay
-        for link in chain:  # the first one first: a new chain may begin while the rest of this one goes
+        chain = self._held.get(name, [])
+        was_taken_over = bool(chain) and self._path(name, chain[-1].mark).exists()
+        for link in () if was_taken_over else chain:  # the first one first: a new chain may begin while the rest of this one goes
             durable.remove(link.path)
+        if chain:
+            _pulse.drop(chain[-1].path)
+            del self._held[name]
 
     def tidy(self, name: str) -> None:
         """Remove the claim on work that is done, where the process that had it was killed before it could."""

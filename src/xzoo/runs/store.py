@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import os
 import re
 import zipfile
 import zlib
@@ -36,12 +38,17 @@ class RunFolder:
     path: Path
 
     def write_plan(self, plan: Mapping[str, Any]) -> None:
-        """Keep what the command asked for. Raises StorageError."""
+        """Keep what the command asked for; the run is the newest from now on, whatever the clock says. Raises StorageError."""
         durable.write_bytes(self.path / PLAN, encode(plan))
+        durable.mark_newest(self.path / PLAN, self.path.parent.glob(f"*/{PLAN}"))
 
     def plan(self) -> dict[str, Any]:
         """Return what the command asked for. Raises StorageError where it cannot be read."""
         return read(self.path / PLAN, dict[str, Any])
+
+    def planned(self, kind: type[T]) -> T:
+        """Return what the command asked for, as far as a type has fields for it. Raises StorageError where it holds no such."""
+        return read(self.path / PLAN, kind)
 
     def write_outcome(self, outcome: object) -> None:
         """Keep what followed from the cells. Raises StorageError."""
@@ -57,7 +64,7 @@ class RunFolder:
 
     def is_finished(self, cell: str) -> bool:
         """Whether this cell was finished; unlike `has` it does not read what lies there."""
-        return (self._cell(cell) / durable.MANIFEST).is_file()
+        return os.path.isfile(f"{self.path}/cells/{cell}/{durable.MANIFEST}")  # noqa: PTH113 - asked of thousands of cells
 
     def write_cell(self, result: CellResult, predictions: Mapping[str, NDArray[Any]]) -> None:
         """Keep a finished cell: its result and its predictions. Raises StorageError."""
@@ -68,7 +75,7 @@ class RunFolder:
         with durable.new_folder(self._cell(result.id), lambda: self.has(result.id)) as folder:
             durable.fill_bytes(folder / "result.json", encode(result))
             durable.fill_bytes(folder / "predictions.npz", stored.getvalue())
-        durable.remove(self._failure(result.id))
+        durable.remove(self.failure(result.id))
 
     def drop_cell(self, cell: str) -> None:
         """Remove what is left of a cell that is not whole. Raises StorageError."""
@@ -84,13 +91,13 @@ class RunFolder:
 
     def write_failure(self, result: CellResult) -> None:
         """Keep the error of a cell that failed. Raises StorageError."""
-        durable.write_bytes(self._failure(result.id), encode(result))
+        durable.write_bytes(self.failure(result.id), encode(result))
 
     def cell(self, cell: str) -> CellResult | None:
         """Return a cell's result, or its failure, or None where it was never tried. Raises StorageError."""
         if (finished := self._cell(cell) / "result.json").exists():
             return decode(finished, unaltered(finished), CellResult)
-        return read(failed, CellResult) if (failed := self._failure(cell)).exists() else None
+        return read(failed, CellResult) if (failed := self.failure(cell)).exists() else None
 
     def predictions(self, cell: str) -> dict[str, NDArray[np.float64]]:
         """Return a cell's predictions: per split `_index` (N,) into the data, `_probabilities` (N,K) and `_labels` (N,).
@@ -110,12 +117,21 @@ class RunFolder:
         """Return the file of the tensors that a cell learnt."""
         return self.path / "learnt" / f"{cell}.safetensors"
 
+    def failure(self, cell: str) -> Path:
+        """Return the file of the error of a cell that failed."""
+        return self.path / "failed" / f"{cell}.json"
+
+    @property
+    def claims(self) -> Path:
+        """The folder in which processes say which cells they compute."""
+        return self.path / "cells"
+
     def checkpoints(self, cell: str) -> Path:
         """Return the folder of a cell's checkpoints while it is trained."""
         return self.path / "checkpoints" / cell
 
-    def drop_checkpoints(self, cell: str) -> None:
-        """Remove the checkpoints of a cell that is finished. Raises StorageError."""
+    def drop_checkpoints(self, cell: str = "") -> None:
+        """Remove the checkpoints of a cell that is finished, or of all cells once all are. Raises StorageError."""
         if (folder := self.checkpoints(cell)).is_dir():
             durable.remove(folder)
 
@@ -129,9 +145,6 @@ class RunFolder:
 
     def _cell(self, cell: str) -> Path:
         return self.path / "cells" / cell
-
-    def _failure(self, cell: str) -> Path:
-        return self.path / "failed" / f"{cell}.json"
 
     def _facts(self, label: str) -> Path:
         return self.path / "backbones" / f"{slug(label)}.json"
@@ -183,10 +196,13 @@ def slug(words: str) -> str:
 
 
 def scan(runs: Path) -> Iterator[RunFolder]:
-    """Yield the runs in a folder, the newest first."""
-    if runs.is_dir():
-        plans = sorted(runs.glob(f"*/{PLAN}"), key=lambda path: path.stat().st_mtime, reverse=True)
-        yield from (RunFolder(path.parent) for path in plans)
+    """Yield the runs in a folder, the newest first; one that vanishes meanwhile is none."""
+    found = []
+    with contextlib.suppress(OSError), os.scandir(runs) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                found.append((os.stat(f"{entry.path}/{PLAN}").st_mtime_ns, entry.path))  # noqa: PTH116 - thousands of them
+    yield from (RunFolder(Path(path)) for _, path in sorted(found, reverse=True))
 
 
 def find(word: str, runs: Path) -> RunFolder:
