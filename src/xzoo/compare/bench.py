@@ -86,7 +86,8 @@ class Bench:
         self.classifier.network.eval()
         indices = getattr(self.split, split)
         found = predict(self.answer, self.ordered(indices), self.device)
-        demand_numbers(found.probabilities_NK, split, [self.ids_N[index] for index in indices] if self.ids_N else ())
+        names = [self.ids_N[index] for index in indices] if self.ids_N else ()
+        demand_numbers(found.are_finite, f"{split} answers", names)
         self.spent[split] += found.seconds  # type: ignore[assignment]
         return found
 

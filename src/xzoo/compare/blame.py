@@ -5,7 +5,8 @@ N = images
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,7 @@ def named(error: NotFiniteError, bench: Bench) -> NotFiniteError:
 
     The network is as it was before the batch. Whatever keeps it from answering, the batch's first images are named.
     """
-    if error.step is None:
-        return error
+    assert error.step is not None
     order = shuffled(bench.split.train, bench.cell.seed, error.epoch)
     batch_B = chunks(order, bench.recipe.batch_size)[error.step]
     bench.classifier.network.eval()
@@ -31,6 +31,17 @@ def named(error: NotFiniteError, bench: Bench) -> NotFiniteError:
     except Exception:  # the step's own error is the one to tell
         spoilt_B = np.zeros(len(batch_B), dtype=bool)
     return error.at(told(bench.ids_N, batch_B, spoilt_B))
+
+
+@contextlib.contextmanager
+def naming(bench: Bench) -> Iterator[None]:
+    """Let a NotFiniteError of training tell the images of its batch."""
+    try:
+        yield
+    except NotFiniteError as error:
+        if error.step is None:
+            raise
+        raise named(error, bench) from error
 
 
 def told(ids_N: Sequence[str], batch_B: NDArray[np.int64], spoilt_B: NDArray[np.bool_]) -> str:

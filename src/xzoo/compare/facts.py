@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 
@@ -16,6 +17,7 @@ from xzoo.runs.result import BackboneFacts, Cell, Latency
 from xzoo.train.device import Device
 from xzoo.train.prepared import Prepared
 from xzoo.train.recipe import make as make_recipe
+from xzoo.train.shortage import MemoryShortageError, tried
 
 LATENCY_BATCHES: tuple[tuple[int, int, float], ...] = ((1, 100, 5.0), (16, 20, 3.0))
 """Batch size, most runs, most seconds: a p99 needs 100 runs, throughput does not."""
@@ -42,12 +44,20 @@ def measure_facts(prepared: Prepared, plan: Plan, cell: Cell, device: Device) ->
 
 def _latency(prepared: Prepared, plan: Plan, cell: Cell, device: Device) -> Iterator[Latency]:
     place = Place.of(prepared, cell, plan.pack, device)
-    for batch, max_n, budget_s in LATENCY_BATCHES:
+
+    def timed(batch: int, max_n: int, budget_s: float) -> Latency:
         indices = torch.arange(batch).remainder(len(plan.pack)).numpy()
         images_BCHW, _ = next(place.images(cell, indices, batch_size=max(2, batch)).ordered())
-        yield time_batches(
+        return time_batches(
             place.classifier.network, images_BCHW, precision=place.device.precision, budget_s=budget_s, max_n=max_n
         )
+
+    for batch, max_n, budget_s in LATENCY_BATCHES:
+        while (found := tried(partial(timed, batch, max_n, budget_s))).result is None:
+            if batch == 1:
+                raise MemoryShortageError(f"memory ran out for one image: {found.said}", "choose a smaller size or backbone")
+            batch //= 2  # noqa: PLW2901 - the batch that is timed stands in the result
+        yield found.result
 
 
 def _gmacs_at(prepared: Prepared, plan: Plan) -> dict[str, float]:

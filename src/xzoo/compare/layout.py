@@ -19,6 +19,7 @@ from xzoo.evaluate.engines.extractor import extractor
 from xzoo.runs.result import Cell
 from xzoo.train import features, phases, standardise
 from xzoo.train.device import Device
+from xzoo.train.finite import demand_numbers
 from xzoo.train.learner import HeadOnFeatures
 from xzoo.train.loop import Batched
 from xzoo.train.prepared import Prepared
@@ -81,6 +82,7 @@ class Extracted:
         chosen, reason = engine_of(place, make_recipe(cell.recipe))
         extract = extractor(place.classifier, chosen, place.device)
         features_N, made = features.compute(extract, every, place.device, body=prepared.body)
+        demand_numbers(features_N.flatten(1).isfinite().all(1).cpu().numpy(), "features", pack.ids_N)
         notes = tuple(note for note in (reason, made.detail) if note)
         return cls(place, extract, features_N, torch.from_numpy(pack.labels_N).to(place.device.kind), made.seconds, chosen, notes)
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from xzoo.compare.bench import Bench
-from xzoo.compare.blame import named
+from xzoo.compare.blame import naming
 from xzoo.compare.cell import watched
 from xzoo.compare.progress import Progress
 from xzoo.errors import CellError
@@ -114,11 +114,14 @@ def _solve(head: Head, asked: Asked) -> None:
 def _note(head: Head, epoch: int, after: HeadEpoch, seconds: float, asked: Asked) -> None:
     """Add an epoch to a head's curves, keep its weights where they are the best, and end it where it should stop."""
     try:
-        if after.ended is not None:
-            raise not_finite(OF_HEADS, epoch, after.ended)
-        found = {split: _looked(head, split, after.weights_OD) for split in (("val", "test") if asked.watch_test else ("val",))}
+        with naming(head.bench):
+            if after.ended is not None:
+                raise not_finite(OF_HEADS, epoch, after.ended)
+            found = {
+                split: _looked(head, split, after.weights_OD) for split in (("val", "test") if asked.watch_test else ("val",))
+            }
     except NotFiniteError as error:
-        head.is_done, head.error = True, named(error, head.bench)
+        head.is_done, head.error = True, error
         return
     record = EpochRecord(
         epoch=epoch,
@@ -142,7 +145,8 @@ def _looked(head: Head, split: str, weights_OD: Tensor) -> Predictions:
     places_N = getattr(head.bench.split, split)
     inputs_ND = head.task.inputs_ND[torch.from_numpy(places_N).to(head.task.inputs_ND.device)]
     rows_NK = probabilities(inputs_ND @ weights_OD.T).cpu().numpy()
-    demand_numbers(rows_NK, split, [head.bench.ids_N[place] for place in places_N] if head.bench.ids_N else ())
     found = Predictions(rows_NK, head.task.labels_N[places_N], time.perf_counter() - began)
+    names = [head.bench.ids_N[place] for place in places_N] if head.bench.ids_N else ()
+    demand_numbers(found.are_finite, f"{split} answers", names)
     head.bench.spent[split] += found.seconds  # type: ignore[assignment]
     return found

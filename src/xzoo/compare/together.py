@@ -23,6 +23,7 @@ from xzoo.compare.progress import Progress
 from xzoo.compare.resuming import Resumed
 from xzoo.compare.resuming_heads import HeadCheckpoints
 from xzoo.data.pack import Pack
+from xzoo.errors import StorageError
 from xzoo.model.heads import LinearHead
 from xzoo.model.ownership import HEAD
 from xzoo.runs.result import Cell, EpochRecord, Proof
@@ -71,7 +72,21 @@ def compute_together(
     head = extracted.place.classifier.head
     if not isinstance(head, LinearHead) or head.bias is None or extracted.features_N.dim() != 2:
         return None
-    return _all(extracted, cells, pack, asked, checkpoints)
+    return _each_told(_all(extracted, cells, pack, asked, checkpoints), cells)
+
+
+def _each_told(found: Iterator[Item], cells: Sequence[Cell]) -> Iterator[Item]:
+    """Yield what is found; what ends the work on all of them is told by every cell that has not ended by then."""
+    left = {cell.id: cell for cell in cells}
+    try:
+        for cell, item in found:
+            if isinstance(item, Output | Exception):
+                left.pop(cell.id, None)
+            yield cell, item
+    except StorageError:
+        raise
+    except Exception as error:
+        yield from ((cell, error) for cell in left.values())
 
 
 def _all(

@@ -27,6 +27,11 @@ class Predictions:
     seconds: float
 
     @property
+    def are_finite(self) -> NDArray[np.bool_]:
+        """Which images have numbers for answers (N,)."""
+        return np.asarray(np.isfinite(self.probabilities_NK).all(axis=1))
+
+    @property
     def image_losses(self) -> NDArray[np.float64]:
         """The negative log likelihood of each image (N,) in nats; a probability counts as at least 1e-12."""
         return np.asarray(-np.log(np.clip(self.probabilities_NK[np.arange(len(self.labels_N)), self.labels_N], 1e-12, 1)))

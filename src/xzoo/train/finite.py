@@ -17,6 +17,7 @@ from xzoo.errors import CellError
 from xzoo.train.device import Device
 
 MOST_NAMED = 3
+_AT_REST = "check the weights and these images, or try precision=fp32"
 _REMEDY = "lower lr, set clip=1, try precision=fp32, or check these images for extreme values"
 OF_HEADS = "the head's loss or its gradients are not finite"
 _LOSS, _GRADIENTS = "the training loss is no finite number", "the gradients are not finite"
@@ -142,14 +143,12 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def demand_numbers(values_NK: NDArray[np.float64], what: str, names: Sequence[str]) -> None:
-    """Raise NotFiniteError where a row of answers holds what is no number; `names` are those of the rows."""
-    spoilt_N: NDArray[np.bool_] = np.logical_not(np.isfinite(values_NK).all(axis=1))
-    if spoilt_N.any():
-        which = f": {some([name for name, is_spoilt in zip(names, spoilt_N, strict=True) if is_spoilt])}" if names else ""
-        raise NotFiniteError(
-            f"the answers for {spoilt_N.sum()} of {len(spoilt_N)} images of {what} are no numbers{which}", _REMEDY
-        )
+def demand_numbers(are_finite_N: NDArray[np.bool_], what: str, names: Sequence[str]) -> None:
+    """Raise NotFiniteError where not all rows of what is asked for are finite; `names` are those of the rows, or none."""
+    if not are_finite_N.all():
+        spoilt = [name for name, is_finite in zip(names, are_finite_N, strict=True) if not is_finite] if names else ()
+        count = f"{len(are_finite_N) - are_finite_N.sum()} of {len(are_finite_N)} images"
+        raise NotFiniteError(f"the {what} of {count} are no numbers{f': {some(spoilt)}' if spoilt else ''}", _AT_REST)
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from xzoo.errors import PluginError, PreflightError
 from xzoo.model.classifier import Classifier
 from xzoo.model.heads import seeded
 from xzoo.model.ownership import HEAD
+from xzoo.train.deterministic import refusal
 from xzoo.train.device import Device
 from xzoo.train.learner import Learner
 from xzoo.train.objective import Objective, total_loss
@@ -46,7 +47,7 @@ def _forward(learner: Learner, inputs: Tensor, name: str) -> tuple[Tensor, list[
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         if is_out_of_memory(error):
             raise
-        raise PreflightError(
+        raise refusal(error, name) or PreflightError(
             f"{name} cannot take a batch of {'x'.join(map(str, inputs.shape))}: {error}",
             "choose another size (--set size=...), more images per batch, or correct the declaration",
         ) from error
@@ -96,7 +97,7 @@ def _check_gradients(loss: Tensor, classifier: Classifier, rates: Mapping[str, f
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise
-        raise PreflightError(
+        raise refusal(error, name) or PreflightError(
             f"{name}: nothing learns: {error}",
             "let the head learn: its parameters need requires_grad=True, and build() must not switch gradients off",
         ) from error

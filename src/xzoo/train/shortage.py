@@ -17,6 +17,9 @@ from xzoo.errors import CellError
 from xzoo.runs.conditions import Shortage
 from xzoo.train import memory
 
+RAN_OUT = "memory ran out in"
+"""How every note of a shortage begins."""
+
 _Result = TypeVar("_Result")
 
 # What torch raises as a plain RuntimeError: c10/core/impl/alloc_cpu.cpp, and c10, cuBLAS and cuDNN where it is their own memory.
@@ -157,7 +160,7 @@ def in_words(told: Shortage) -> str:
     """Return one shortage as a sentence's part, for notes."""
     where = f" from step {told.step} of epoch {told.epoch} on" if told.epoch else ""
     way = "what the backward pass needs is kept on the host" if told.way == "host" else f"{told.at_once} images at once"
-    return f"memory ran out in {told.what}:{where} {way}"
+    return f"{RAN_OUT} {told.what}:{where} {way}"
 
 
 def as_shortages(values: Sequence[Mapping[str, Any]]) -> list[Shortage]:
