@@ -6,6 +6,7 @@ B = images in a batch, O = outputs
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
 
+from xzoo.train.backward import CheaperBackward
 from xzoo.train.device import Device
 from xzoo.train.finite import norm_of
 from xzoo.train.learner import Learner
@@ -40,6 +42,11 @@ class Gradients:
     recipe: Recipe
     device: Device
 
+    @functools.cached_property
+    def cheaper(self) -> CheaperBackward:
+        """The network's layers, as they are while a step looks at a batch."""
+        return CheaperBackward(self.learner.classifier.network, self.device)
+
     def __call__(self, optimizer: Optimizer, inputs: Tensor, labels_B: Tensor, parts: Sequence[slice], *, to_host: bool) -> Made:
         """Leave the batch's gradients, clipped, in the parameters; the loss of a part counts as much as its images do."""
         made: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -57,7 +64,7 @@ class Gradients:
     def _part(
         self, cleared: Optimizer | None, inputs: Tensor, labels_B: Tensor, share: Tensor | float | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        with self.device.arithmetic(keeps_casts=self.device.kind == "cpu"):
+        with self.device.arithmetic(keeps_casts=self.device.kind == "cpu"), self.cheaper():
             logits_BO, auxiliary = self.learner.outputs(inputs)
             loss = total_loss(self.compute, logits_BO, auxiliary, labels_B)
         loss = loss if share is None else loss * share
