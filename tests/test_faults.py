@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xzoo import durable, faults
+from xzoo import durable, faults, owner
 from xzoo.errors import StorageError, UsageError
 from xzoo.faults import ANY, POINTS, Fault, parse
 
@@ -41,7 +42,8 @@ def under(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 def work(place: Path) -> None:
-    """Write once by every way that durable has."""
+    """Write once by every way that durable has; each returns when what it did would survive a loss of power."""
+    durable.write_bytes(place / "new" / "er" / "file", b"first")
     durable.write_bytes(place / "deep" / "one", b"new " * 20)
     with durable.new_folder(place / "cell") as folder:
         for name, data in CELL.items():
@@ -64,7 +66,17 @@ def prepared(place: Path) -> None:
 
 
 def check(place: Path) -> None:
-    """Nothing is half: each thing is as it was, as it should be, or absent; `part` may end anywhere."""
+    """Nothing is half: each thing is as it was, as it should be, or absent, and what came first is there first."""
+    there = {path.relative_to(place).as_posix(): path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    stages = [
+        there.get("new/er/file") == b"first",
+        there["deep/one"] == b"new " * 20,
+        durable.is_whole(place / "cell"),
+        b"more" in {there.get("part"), there.get("whole")},
+        there.get("whole") == b"more",
+        not (place / "old").exists(),
+    ]
+    assert stages == sorted(stages, reverse=True)
     assert (place / "deep" / "one").read_bytes() in {b"before", b"new " * 20}
     if (place / "cell").exists():
         assert durable.is_whole(place / "cell")
@@ -248,3 +260,22 @@ def test_space_is_taken_before_a_large_file_is_written(tmp_path: Path, monkeypat
     assert asked == [3_000_000_000]
     assert "free more than 3 GB" in caught.value.remedy
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_makes_way_comes_back_where_nothing_took_its_place(tmp_path: Path, under: Callable[[str], None]) -> None:
+    folder = tmp_path / "cell"
+    for text, fault in ((b"one", "remove:99:EIO"), (b"two", "rename:3:EIO")):
+        under(fault)
+        with contextlib.suppress(StorageError), durable.new_folder(folder) as made:
+            durable.fill_bytes(made / "a", text)
+    assert (folder / "a").read_bytes() == b"one"
+    assert [path.name for path in tmp_path.iterdir()] == ["cell"]
+
+
+def test_what_a_killed_process_put_aside_comes_back_too(tmp_path: Path) -> None:
+    ended = owner.Owner(owner.machine(), 2**22 + 1, 5)
+    for name in (f".a.b.{ended}-x.old", f".c.{ended}-x.old", "c", f".d.{owner.this()}-x.old", ".e.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "old").write_bytes(b"")
+    durable.write_bytes(tmp_path / "file", b"")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([".e.old", f".d.{owner.this()}-x.old", "a.b", "c", "file"])

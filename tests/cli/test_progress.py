@@ -10,8 +10,9 @@ import pytest
 
 import xzoo
 from xzoo.cli import progress
+from xzoo.cli.board import WAITING, Board
 from xzoo.compare import plan as plans
-from xzoo.compare.experiment import CellEnded, CellStarted, EpochEnded, Event
+from xzoo.compare.experiment import CellEnded, CellsAwaited, CellStarted, EpochEnded, Event
 from xzoo.compare.plan import Plan, Variation
 from xzoo.data.pack import Pack
 from xzoo.data.split import SplitRule
@@ -140,3 +141,12 @@ def test_an_epoch_without_validation_is_told(plan: Plan) -> None:
     ended = epoch(plan.cells[0], 0)
     bare = dataclasses.replace(ended, record=dataclasses.replace(ended.record, val_loss=None, val_accuracy=None))
     assert progress.line_of(bare) == "  epoch 1: loss 0.5000, accuracy 0.750, 1.5 s"
+
+
+def test_who_waits_for_another_command_says_for_which(plan: Plan) -> None:
+    event = CellsAwaited(2, ("process 7 on node",))
+    assert progress.lines_of(event) == ["2 cells of this plan: computed by another command (process 7 on node); waiting for it"]
+    board = Board(plan.cells, 0.0)
+    board.heed(event, 5.0)
+    assert board.count(WAITING) == 3
+    assert board.pace.left(5.0) is None

@@ -32,6 +32,12 @@ def test_a_disk_that_fails_is_told_and_the_same_command_again_ends_well(first: i
     assert len(found["tried"]) == 5
 
 
+def test_several_commands_of_one_plan_share_its_cells_and_take_over_those_of_a_killed_one() -> None:
+    found = told_by("several_at_once.py", "--rounds", "2", "--commands", "2")
+    assert found["wrong"] == {}
+    assert found["with one killed"] == 1
+
+
 def test_what_many_processes_write_into_one_run_is_there_and_nothing_half(tmp_path: Path) -> None:
     found = told_by("many_writers.py", "--writers", "12", "--records", "10", "--place", str(tmp_path))
     assert found["wrong"] == []

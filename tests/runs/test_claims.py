@@ -80,9 +80,11 @@ def test_what_a_killed_process_had_is_free_at_once_and_what_a_living_one_has_is_
         assert other.stdout.readline().split() == ["cell"]
         claims = Claims(tmp_path)
         assert not claims.is_free("cell")
+        assert claims.holder("cell").startswith(f"process {other.pid} on ")
         assert not claims.take("cell")
         other.kill()
     assert claims.is_free("cell")
+    assert claims.holder("cell") == ""
     assert claims.take("cell")
     claims.close()
     assert list(tmp_path.iterdir()) == []

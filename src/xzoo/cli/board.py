@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xzoo.cli.pace import Pace
-from xzoo.compare.experiment import CellResumed, CellStarted, EpochEnded, Event
+from xzoo.compare.experiment import CellEnded, CellResumed, CellStarted, EpochEnded, Event
 from xzoo.runs.result import Cell, EpochRecord
 
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
@@ -39,7 +39,7 @@ class Board:
             self.curves.append(event.record)
         elif isinstance(event, CellResumed):
             self.curves = list(event.resumed.curves)
-        else:
+        elif isinstance(event, CellEnded):
             self.states[event.result.id] = DONE if event.result.status == "done" else FAILED
             self.running = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from xzoo.compare.experiment import CellEnded, CellResumed, CellStarted, Event
+from xzoo.compare.experiment import CellEnded, CellResumed, CellStarted, EpochEnded, Event
 from xzoo.runs.result import Cell
 
 
@@ -48,9 +48,9 @@ class Pace:
             self._running, self._began, self._epochs, self._before = event.cell, now, 0, 0
         elif isinstance(event, CellResumed):
             self._before = event.resumed.epochs
-        elif not isinstance(event, CellEnded):
+        elif isinstance(event, EpochEnded):
             self._epochs += 1
-        else:
+        elif isinstance(event, CellEnded):
             self._waiting.pop(event.result.id, None)
             if self._running is not None and self._running.id == event.result.id:
                 if event.result.status == "done":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from xzoo.cli.frame import say
-from xzoo.compare.experiment import CellEnded, CellResumed, CellStarted, EpochEnded, Event
+from xzoo.compare.experiment import CellEnded, CellResumed, CellsAwaited, CellStarted, EpochEnded, Event
 from xzoo.data.items import printable
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ def follow(events: Iterator[Event], plan: Plan, first_line: str, folder: str, de
 
 def lines_of(event: Event) -> list[str]:
     """Return an event as plain lines: one, and one more for each checkpoint that a resumed cell could not go on from."""
+    if isinstance(event, CellsAwaited):
+        cells = f"{event.num_cells} cell{'s' if event.num_cells > 1 else ''}"
+        return [f"{cells} of this plan: computed by another command ({', '.join(event.holders)}); waiting for it"]
     return resumed_lines(event) if isinstance(event, CellResumed) else [line_of(event)]
 
 
@@ -86,7 +89,7 @@ def _live(events: Iterator[Event], plan: Plan, console: Console, device: str) ->
     with Steady(View(board, memory_of(device)), console) as live:
         for event in events:
             board.heed(event, time.monotonic())
-            if isinstance(event, CellEnded | CellResumed):
+            if isinstance(event, CellEnded | CellResumed | CellsAwaited):
                 for line in lines_of(event):
                     live.say(_flat(line))
 

@@ -8,8 +8,6 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from xzoo.compare.cell import Output, compute, failed
 from xzoo.compare.facts import measure_facts
 from xzoo.compare.learning import Asked
@@ -22,8 +20,10 @@ from xzoo.model import fetch
 from xzoo.runs.result import Cell, CellResult, EpochRecord
 from xzoo.runs.store import RunFolder
 from xzoo.train import memory
+from xzoo.train.checkpoint import interval
 from xzoo.train.device import Device
 from xzoo.train.prepared import Prepared, prepare
+from xzoo.train.shortage import is_out_of_memory
 from xzoo.zoo.spec import Choice, FileStart, Weights
 
 
@@ -62,7 +62,15 @@ class CellEnded:
     was_kept: bool
 
 
-Event = CellStarted | CellResumed | EpochEnded | CellEnded
+@dataclass(frozen=True)
+class CellsAwaited:
+    """Other commands of the same plan compute what is left; `holders` are their processes, and what they end is told as kept."""
+
+    num_cells: int
+    holders: tuple[str, ...]
+
+
+Event = CellStarted | CellResumed | EpochEnded | CellEnded | CellsAwaited
 
 
 def run(plan: Plan, folder: RunFolder, device: Device) -> Generator[Event]:
@@ -70,6 +78,7 @@ def run(plan: Plan, folder: RunFolder, device: Device) -> Generator[Event]:
 
     Raises WeightsError before any cell where a file of weights is not what it should be, and StorageError.
     """
+    interval()  # what is no number of seconds is told before anything is computed
     missing = {cell.id for cell in plan.cells if not folder.has(cell.id)}
     for label in dict.fromkeys(_label(cell) for cell in plan.cells if cell.id in missing):
         check_start(plan.choices[label])
@@ -85,9 +94,13 @@ def run(plan: Plan, folder: RunFolder, device: Device) -> Generator[Event]:
                     yield CellEnded(result, places[cell.id], len(plan.cells), was_kept=True)
             if todo or not _knows(plan, folder, label):
                 yield from _backbone(plan, sharing, device, plan.choices[label], todo or cells[:1], places)
+        told: set[tuple[str, ...]] = {()}
         while sharing.open:
             for result in sharing.elsewhere():
                 yield CellEnded(result, places[result.id], len(plan.cells), was_kept=True)
+            if (holders := sharing.holders()) not in told:
+                told |= {holders}
+                yield CellsAwaited(len(sharing.open), holders)
             for label, group in itertools.groupby(sharing.free(), key=_label):
                 yield from _backbone(plan, sharing, device, plan.choices[label], list(group), places)
     if all(folder.is_finished(cell.id) for cell in plan.cells):
@@ -223,7 +236,7 @@ def _label(cell: Cell) -> str:
 def _failure(cell: Cell, error: Exception) -> CellResult:
     if isinstance(error, XzooError):
         return failed(cell, error.kind, error.text, error.remedy)
-    if isinstance(error, torch.OutOfMemoryError):
-        return failed(cell, "memory", f"the device ran out of memory: {error}", "lower batch_size, or choose a smaller size")
+    if is_out_of_memory(error):
+        return failed(cell, "memory", f"memory ran out: {error}", "choose a smaller size (--set size=...) or a smaller backbone")
     text = f"{type(error).__name__}: {error}"
     return failed(cell, "bug", text, "if the backbone is your own, correct it; else report this, with the output of --debug")

@@ -48,6 +48,11 @@ class Sharing:
                 del self.open[cell]
                 yield result
 
+    def holders(self) -> tuple[str, ...]:
+        """Return the processes that compute open cells, in words, each once."""
+        found = (self.claims.holder(cell) for cell in self.open)
+        return tuple(dict.fromkeys(holder for holder in found if holder))
+
     def free(self) -> list[Cell]:
         """Return the open cells that nobody computes now; where there are none, wait a moment first."""
         found = [cell for cell in self.open.values() if self.claims.is_free(cell.id)]

@@ -37,6 +37,7 @@ class _Link:
     mark: str
     holder: str
     changed: int
+    told: str = ""
 
 
 @dataclass(eq=False)
@@ -76,6 +77,11 @@ class Claims:
         """Whether nobody else has the claim, as far as can be seen."""
         chain = list(self._chain(name))
         return name in self._held or not chain or self._is_stale(chain[-1])
+
+    def holder(self, name: str) -> str:
+        """Return in words which other process has a claim, nothing where none has or it cannot be told."""
+        chain = list(self._chain(name))
+        return chain[-1].told if chain and name not in self._held and not self._is_stale(chain[-1]) else ""
 
     def release(self, name: str) -> None:
         """Give a claim back. Raises StorageError; a claim that stays is stale when its process has ended."""
@@ -126,9 +132,10 @@ def _read(path: Path) -> _Link | None:
             words, status = file.read(4096), os.fstat(file.fileno())
     except FileNotFoundError:
         return None
-    with contextlib.suppress(ValueError, KeyError, TypeError):
+    with contextlib.suppress(ValueError, KeyError, TypeError, IndexError):
         told = json.loads(words)
-        return _Link(path, str(told["mark"]), str(told["holder"]), status.st_mtime_ns)
+        mark, holder = str(told["mark"]), str(told["holder"])
+        return _Link(path, mark, holder, status.st_mtime_ns, f"process {holder.split('-')[1]} on {told['machine']}")
     return _Link(path, f"{status.st_ino:x}", "", status.st_mtime_ns)
 
 
