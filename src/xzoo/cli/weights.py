@@ -48,7 +48,7 @@ def where(names: tuple[str, ...], form: str) -> None:
 @click.argument("names", nargs=-1, required=True)
 @format_option
 def verify(names: tuple[str, ...], form: str) -> None:
-    """Compare the weights of NAMES with the published sha256."""
+    """Compare the weights of NAMES with the published sha256, every byte of them."""
     from xzoo.model import fetch as fetching
     from xzoo.zoo.spec import Weights
 
@@ -56,7 +56,7 @@ def verify(names: tuple[str, ...], form: str) -> None:
         path = fetching.where(choice)
         if path is None or not isinstance(choice.start, Weights):
             return _row(choice, "nothing was published to compare with")
-        sha256 = fetching.verify(path, choice.start)
+        sha256 = fetching.verify(path, choice.start, anew=True)
         return {**_row(choice, "verified" if choice.start.sha256 else "no sha256 was published"), "sha256": sha256}
 
     _answer(names, form, verify_one)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from xzoo import durable
 from xzoo.errors import WeightsError
-from xzoo.model import hub
+from xzoo.model import hub, verified
 from xzoo.model.download import download
 from xzoo.zoo.spec import Choice, FileStart, Weights
 
@@ -69,11 +68,14 @@ def _from_hub(path: Path, weights: Weights) -> Path:
     return path
 
 
-def verify(path: Path, weights: Weights) -> str:
-    """Return the file's sha256, having compared it with the published one. Raises WeightsError that says what differs."""
+def verify(path: Path, weights: Weights, *, anew: bool = False) -> str:
+    """Return the file's sha256, having compared it with the published one. Raises WeightsError that says what differs.
+
+    What was verified before and has not changed since is not read again, unless `anew`.
+    """
     if not path.is_file():
         raise WeightsError(f"there is no file {path}", "fetch it on a connected machine: xzoo weights fetch NAME")
-    found, difference = _compare(path, weights)
+    found, difference = _compare(path, weights, anew)
     if difference:
         raise WeightsError(
             f"{path} is not what was published as {weights.name}: {difference}",
@@ -82,9 +84,9 @@ def verify(path: Path, weights: Weights) -> str:
     return found
 
 
-def _compare(path: Path, weights: Weights) -> tuple[str, str]:
+def _compare(path: Path, weights: Weights, anew: bool = False) -> tuple[str, str]:
     """Return a file's sha256, and in words how it differs from the published one."""
-    size, found = path.stat().st_size, durable.sha256(path)
+    size, found = path.stat().st_size, verified.sha256(path, weights.sha256, anew=anew)
     if not size:
         return found, "it is empty (0 bytes)"
     if not found.startswith(weights.sha256.lower()):

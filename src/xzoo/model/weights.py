@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xzoo import durable
 from xzoo.errors import WeightsError, XzooError
 from xzoo.model import fetch as fetching
+from xzoo.model import verified
 from xzoo.model.checkpoint_file import read_content, state_dict
 from xzoo.zoo.spec import Choice, FileStart, RandomStart, Weights
 
@@ -70,7 +70,7 @@ def load(module: nn.Module, choice: Choice) -> LoadedWeights:
     left_out = _put(module, _converted(module, content, choice, str(path)), choice, str(path))
     if isinstance(start, Weights):
         return LoadedWeights(start.name, start.licence, sha256, start.url or start.hf or "file", str(path), left_out)
-    return LoadedWeights(choice.weights_name, "", durable.sha256(path), "file", str(path), left_out)
+    return LoadedWeights(choice.weights_name, "", verified.sha256(path), "file", str(path), left_out)
 
 
 def _read(choice: Choice, weights: Weights) -> Any:
