@@ -24,6 +24,8 @@ from xzoo.model.classifier import build as classifier_of
 from xzoo.runs.result import EpochRecord
 from xzoo.train import loop
 from xzoo.train.capture import CudaRecorder, Run
+from xzoo.train.checkpoint import Checkpoints
+from xzoo.train.checkpoint_state import Saving
 from xzoo.train.device import Device
 from xzoo.train.learner import WholeNetwork
 from xzoo.train.objective import objective
@@ -88,7 +90,11 @@ def trained(tiny: xzoo.Backbone, monkeypatch: pytest.MonkeyPatch) -> Callable[..
     """Train the tiny network on 27 images, in batches of 8, 8, 8 and 3, and return its records and tensors."""
 
     def run(
-        recorder: type[CudaRecorder] = CudaRecorder, kind: type[Batches] = Batches, freeze: str = "finetune", **recipe: Any
+        recorder: type[CudaRecorder] = CudaRecorder,
+        kind: type[Batches] = Batches,
+        freeze: str = "finetune",
+        folder: Path | None = None,
+        **recipe: Any,
     ) -> Trained:
         monkeypatch.setattr(loop, "recorder_of", lambda device: recorder(device.kind))
         values, device = make({"epochs": 3, "batch_size": 8, "lr": 0.01, **recipe}), Device("cuda", "fp32", 1)
@@ -99,10 +105,45 @@ def trained(tiny: xzoo.Backbone, monkeypatch: pytest.MonkeyPatch) -> Callable[..
         classifier = classifier_of(tiny.build(), tiny, 2, seed=0, size=(16, 16))
         classifier.network.to(device="cuda", memory_format=torch.channels_last)  # type: ignore[call-overload]
         compute = objective(values, labels, 2, "cuda")
-        records = loop.train(WholeNetwork(classifier), batches, compute, parse(freeze), values, device, dict)
+        kept = Checkpoints(folder, {}, seconds=0) if folder else None
+        start = snapshot(classifier.network)
+        saving = Saving(kept, start, found=kept.newest() if kept else None)
+        records = loop.train(WholeNetwork(classifier), batches, compute, parse(freeze), values, device, dict, saving)
         return [dataclasses.replace(one, seconds=0.0) for one in records], snapshot(classifier.network)
 
     return run
+
+
+class EndedError(BaseException):
+    """Ends a training as SIGKILL does."""
+
+
+class Ends(Batches):
+    """Ends the training in its second epoch, behind two steps."""
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        for number, batch in enumerate(super().epoch(epoch, start), start):
+            if (epoch, number) == (1, 2):
+                raise EndedError
+            yield batch
+
+
+@pytest.mark.parametrize("freeze", ["finetune", "gradual:1"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("recorder", [Eager, CudaRecorder])
+def test_a_training_that_is_stopped_goes_on_from_its_checkpoint(
+    freeze: str, optimizer: str, recorder: type[CudaRecorder], trained: Callable[..., Trained], tmp_path: Path
+) -> None:
+    whole = trained(recorder, freeze=freeze, optimizer=optimizer, augment="natural")
+    with pytest.raises(EndedError):
+        trained(recorder, Ends, freeze=freeze, optimizer=optimizer, augment="natural", folder=tmp_path)
+    records, tensors = trained(recorder, freeze=freeze, optimizer=optimizer, augment="natural", folder=tmp_path)
+    assert [record.epoch for record in records] == [1, 2]
+    assert [one.train_loss for one in records] == pytest.approx([one.train_loss for one in whole[0][1:]], rel=1e-4)
+    for name, tensor in whole[1].items():
+        # The first step behind a stop is made eagerly also where it was replayed, and kernels may then differ in their last bits.
+        is_same = torch.equal if recorder is Eager else lambda a, b: torch.allclose(a.float(), b.float(), rtol=1e-3, atol=1e-4)
+        assert is_same(tensor, tensors[name]), name
 
 
 @pytest.mark.parametrize("freeze", ["finetune", "gradual:1", "layerwise:0.5"])

@@ -127,7 +127,7 @@ def prepare(folder: Path) -> list[str]:
 
 def watch(board: Board, every: int) -> None:
     """Let the parts of a comparison in this process write on the board; a checkpoint is due at every so many steps."""
-    from xzoo.compare import api, cell, experiment, together
+    from xzoo.compare import api, cell, experiment, outcome, together
     from xzoo.compare.bench import Bench
     from xzoo.train import boundary, features
     from xzoo.train.checkpoint import Checkpoints
@@ -167,6 +167,7 @@ def watch(board: Board, every: int) -> None:
 
     Step.__call__ = counted  # type: ignore[method-assign, assignment]
     experiment.compute, experiment.run = noted, planned  # type: ignore[assignment]
+    outcome.MOST_FORESEEN = 0  # what so few images would need to settle a pair takes longer to say than to train
     cell.train = board.followed("training", cell.train)  # type: ignore[attr-defined]
     Checkpoints.is_due = property(lambda this: next(asked) % every == 0)  # type: ignore[method-assign, assignment]
 

@@ -124,7 +124,7 @@ class Saving:
 
     checkpoints: Checkpoints | None = None
     start: Mapping[str, Tensor] = field(default_factory=dict)
-    beside: Callable[[int], State | None] = lambda num_epochs: State()
+    beside: Callable[[int], State | None] = lambda _: State()
     found: State | None = None
     has_ended: bool = False
     is_in_step: bool = False
@@ -161,7 +161,7 @@ class Saving:
 
 
 def _like(value: Tensor, parameter: Tensor) -> Tensor:
-    """Return an optimiser's tensor where its parameter lies, and in the parameter's order in memory, which fused steps rely on."""
+    """Return an optimiser's tensor where its parameter lies and in its order in memory, which fused steps rely on."""
     if value.shape != parameter.shape:
         return value.to(parameter.device)
     return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
