@@ -47,7 +47,9 @@ WRITES = {
     *("mkstemp", "mkdtemp", "NamedTemporaryFile", "TemporaryDirectory", "os.replace", "os.remove", "os.open", "shutil.copy"),
 }
 WRITE_ELSEWHERE = {
-    ("xzoo.runs.store", "save"): "safetensors' save gives bytes, which durable writes",
+    ("xzoo.runs.learnt_file", "save"): "safetensors' save gives bytes, which durable writes",
+    ("xzoo.train.loop", "saving.save"): "a checkpoint, which durable's folder takes",
+    ("xzoo.compare.learning", "keeping.save"): "a checkpoint, which durable's folder takes",
     ("xzoo.runs.store", "np.savez"): "numpy encodes into memory; durable's folder takes the bytes",
     ("xzoo.evaluate.formats", "save"): "safetensors' save gives bytes, which durable's folder takes",
     ("xzoo.evaluate.formats", ".save"): "torch.export encodes into memory; the bytes go into durable's folder",

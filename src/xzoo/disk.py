@@ -113,14 +113,14 @@ def rename(source: Path, target: Path) -> None:
 
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it that are missing; the disk holds their names when it returns."""
+    if folder.is_dir():
+        return
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
-    for one in reversed(missing):
+    for one in reversed(missing or [folder]):  # a file that stands there is told
         faults.passing("mkdir", one)
         one.mkdir(exist_ok=True)
         faults.made(one)
         sync_folder(one.parent)
-    if not missing:
-        folder.mkdir(exist_ok=True)  # a file that stands there is told
 
 
 def remove(path: Path) -> None:

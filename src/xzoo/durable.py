@@ -98,7 +98,7 @@ def fill_file(path: Path, num_bytes: int | None = None) -> Iterator[IO[bytes]]:
     Where `num_bytes`, the size that it will have, is known, its space is taken first. Write through the file and never through
     a memory map: where the disk is full, the system kills a process that writes to mapped memory. Raises StorageError.
     """
-    with told(_final(path), lambda: num_bytes), disk.opened(path) as file:
+    with told(_final(path), lambda: num_bytes or _bytes_in(path)), disk.opened(path) as file:
         if num_bytes is not None:
             disk.allocate(file, path, num_bytes)
         yield file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from xzoo.compare.sharing import Sharing
 from xzoo.runs.result import Cell, CellResult
 from xzoo.runs.store import RunFolder
 
-WORDS = {"contender": "net frozen", "backbone": "net", "weights": "random", "freeze": "frozen"}
+WORDS: dict[str, Any] = {"contender": "net frozen", "backbone": "net", "weights": "random", "freeze": "frozen"}
 CELLS = [Cell(id=f"cell{seed}", **WORDS, seed=seed, recipe={}, split={}) for seed in range(3)]
 FIRST, SECOND, THIRD = CELLS
 

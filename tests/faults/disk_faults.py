@@ -39,7 +39,7 @@ WAITS = 60.0
 
 @dataclass(eq=False)
 class Trial:
-    """A folder in which a comparison is made, and what is wrong with it."""
+    """A folder in which a comparison is made, and what is wrong with it. What it tells is written beside it, on another disk."""
 
     words: list[str]
     folder: Path
@@ -49,17 +49,22 @@ class Trial:
         """Carry the command out under a fault; return its exit code, what it told, and how many points it passed."""
         number = os.fork()
         if number == 0:
-            become(self.words, self.folder, fault)
+            become(self.words, self.folder, fault, self.told)
         code = kills.wait(number, WAITS)
         if code is None:
             os.kill(number, signal.SIGKILL)
             self.wrong.append("it did not end")
-        told, points = self.folder / "told.txt", self.folder / "points.json"
+        told, points = (self.told.with_suffix(suffix) for suffix in (".txt", ".json"))
         text = told.read_text() if told.exists() else ""
         passed = json.loads(points.read_text()) if points.exists() else {}
         for path in (told, points):
             path.unlink(missing_ok=True)
         return -1 if code is None else code, text, passed
+
+    @property
+    def told(self) -> Path:
+        """Where the command's words go, with `.txt` behind it, the points that it passed, and the modules that it imported."""
+        return self.folder.with_name(f"{self.folder.name}-told")
 
     def finished(self) -> dict[str, tuple[int, int]]:
         """Return the finished cells and what would differ had one been written again; note what cannot be read."""
@@ -85,13 +90,13 @@ class Trial:
         return {cell["id"]: kills.digest(run, cell["id"]) for cell in run.plan()["cells"]}
 
 
-def become(words: list[str], folder: Path, fault: str) -> None:
+def become(words: list[str], folder: Path, fault: str, beside: Path) -> None:
     """Be the command in this process, and then its report; end with the first exit code that is not 0."""
     code = 70
     try:
         os.chdir(folder)
         os.environ |= {"XZOO_CACHE": str(folder / "cache"), faults.VARIABLE: fault}
-        told = os.open(folder / "told.txt", os.O_WRONLY | os.O_CREAT, 0o644)
+        told = os.open(beside.with_suffix(".txt"), os.O_WRONLY | os.O_CREAT, 0o644)
         os.dup2(told, 1)
         os.dup2(told, 2)
         with_checkpoints()
@@ -100,8 +105,8 @@ def become(words: list[str], folder: Path, fault: str) -> None:
         code = run(words) or run(["report", "last", "-o", "report.html"])
         sys.stdout.flush()
         passed = faults.trial()
-        (folder / "points.json").write_text(json.dumps(passed.counts if passed else {}))
-        (folder / "modules.txt").write_text("\n".join(sys.modules))
+        beside.with_suffix(".json").write_text(json.dumps(passed.counts if passed else {}))
+        (beside.parent / "modules.txt").write_text("\n".join(sys.modules))
     finally:
         os._exit(code)
 
@@ -172,7 +177,7 @@ def campaign(asked: argparse.Namespace) -> dict[str, object]:
             if code != 0:
                 sys.exit(f"the comparison itself ended with {code}: {told[-3000:]}")
             counts.append(passed)
-            kills.prepare_imports(Path(place) / name)
+            kills.prepare_imports(Path(place))
         if counts[0] != counts[1]:
             sys.exit(f"the points do not repeat: {counts}")
         whole = Trial(words, Path(place) / "whole").digests()

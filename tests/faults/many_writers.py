@@ -20,9 +20,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xzoo import durable
 from xzoo.runs.claims import Claims
@@ -31,13 +34,15 @@ from xzoo.runs.store import RunFolder
 
 KILLED_ALREADY = -signal.SIGKILL
 
+Work = Callable[[RunFolder, int, int, mmap.mmap], None]
+
 
 def result(writer: int, record: int, name: str = "") -> CellResult:
-    words = {"contender": "alexnet@random frozen", "backbone": "alexnet", "weights": "random", "freeze": "frozen"}
+    words: dict[str, Any] = {"contender": "alexnet@random frozen", "backbone": "alexnet", "weights": "random", "freeze": "frozen"}
     return CellResult(id=name or f"w{writer}-r{record}", **words, seed=record, learning_params=writer, status="done")
 
 
-def predictions(writer: int, record: int) -> dict[str, np.ndarray]:
+def predictions(writer: int, record: int) -> dict[str, NDArray[Any]]:
     chances_NK = np.random.default_rng([writer, record]).random((20, 2))
     return {"val_index": np.arange(20), "val_labels": np.arange(20) % 2, "val_probabilities": chances_NK}
 
@@ -64,12 +69,12 @@ def contest(folder: RunFolder, writer: int, num_records: int, done: mmap.mmap) -
         claims.release(name)
 
 
-def begin(work: object, folder: RunFolder, writer: int, num_records: int, done: mmap.mmap) -> int:
+def begin(work: Work, folder: RunFolder, writer: int, num_records: int, done: mmap.mmap) -> int:
     number = os.fork()
     if number == 0:
         code = 1
         try:
-            work(folder, writer, num_records, done)  # type: ignore[operator]
+            work(folder, writer, num_records, done)
             code = 0
         finally:
             os._exit(code)
@@ -77,7 +82,7 @@ def begin(work: object, folder: RunFolder, writer: int, num_records: int, done: 
 
 
 def round_of(
-    work: object, folder: RunFolder, num_writers: int, num_records: int, num_killed: int, draw: random.Random
+    work: Work, folder: RunFolder, num_writers: int, num_records: int, num_killed: int, draw: random.Random
 ) -> mmap.mmap:
     """Let all writers write, kill some of them, and return the bytes that say what was acknowledged."""
     done = mmap.mmap(-1, num_writers * num_records)

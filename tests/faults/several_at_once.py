@@ -106,7 +106,7 @@ def main() -> int:
         code, told, _ = alone.make(disk_faults.NEVER)
         if code != 0:
             sys.exit(f"the comparison itself ended with {code}: {told[-3000:]}")
-        kills.prepare_imports(alone.folder)
+        kills.prepare_imports(Path(place))
         os.environ.pop(faults.VARIABLE, None)
         whole = alone.digests()
         for number in range(asked.rounds):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from pathlib import Path
 
@@ -126,6 +127,24 @@ def test_names_of_files_are_plain_and_never_meet() -> None:
     found = [slug(word) for word in words]
     assert len(set(found)) == len(words)
     assert all(len(name) < 100 and "/" not in name and name not in {"", ".", ".."} for name in found)
+
+
+@pytest.mark.parametrize("name", ["first", "rows", "last"])
+def test_one_field_of_an_outcome_is_what_it_is_in_the_whole(name: str, run: RunFolder) -> None:
+    assert run.outcome_field(name, object) is None
+    tricky = 'a\n "rows": [1]\n}\n'
+    outcome = {"first": {"rows": [tricky], "last": 1}, "rows": [{"rows": tricky, "first": [2, {"last": 3}]}], "last": tricky}
+    run.write_outcome(outcome)
+    assert run.outcome_field(name, object) == outcome[name]
+    path = run.path / "compare.json"
+    whole = path.read_bytes()
+    for written_otherwise in (json.dumps(outcome), json.dumps(outcome, indent=4)):
+        path.write_text(written_otherwise)
+        assert run.outcome_field(name, object) == outcome[name]
+    for cut in (whole[:-2], whole[: len(whole) // 2], b"", b"{}\n"):
+        path.write_bytes(cut)
+        with pytest.raises(StorageError, match=str(path)):
+            run.outcome_field(name, object)
 
 
 def test_runs_are_listed_from_the_newest_on(tmp_path: Path) -> None:

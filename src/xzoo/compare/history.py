@@ -107,21 +107,14 @@ class _Row:
         return self.val.accuracy.value if self.val.accuracy else 0.0
 
 
-@dataclass(frozen=True)
-class _Ranked:
-    """The one field of an outcome that a row needs."""
-
-    contenders: Sequence[_Row] = ()
-
-
 def _row(folder: RunFolder) -> RunRow:
     when = datetime.fromtimestamp((folder.path / PLAN).stat().st_mtime, UTC).isoformat(timespec="seconds")
     blank = RunRow(run=folder.path.name, path=str(folder.path), when=when)
     try:
-        plan, outcome = folder.planned(_Planned), folder.outcome(_Ranked)
+        plan, contenders = folder.planned(_Planned), folder.outcome_field("contenders", list[_Row])
     except StorageError as error:
         return replace(blank, error=error.text)
-    best = max(outcome.contenders, key=lambda row: row.accuracy) if outcome and outcome.contenders else None
+    best = max(contenders, key=lambda row: row.accuracy) if contenders else None
     return replace(
         blank,
         data=plan.data.name,

@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ class Claims:
                 return False
             mark = secrets.token_hex(8)
             path = self._path(name, chain[-1].mark if chain else "")
-            told = json.dumps({"holder": str(owner.this()), "mark": mark, "machine": os.uname().nodename})
+            told = json.dumps({"holder": str(owner.this()), "mark": mark, "machine": socket.gethostname()})
             if not durable.create_file(path, told.encode()):
                 continue
             chain = list(self._chain(name))

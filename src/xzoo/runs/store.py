@@ -10,7 +10,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,6 +31,23 @@ MOST_MB = 2_000
 """10^6 bytes that a file of a run may have: the predictions of ten million images in ten classes."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Data:
+    classes: tuple[str, ...] = ()
+    pack: str = ""
+    source: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What a plan must be for its parts to be looked for."""
+
+    cells: tuple[Mapping[str, Any], ...]
+    data: _Data = field(default_factory=_Data)
+    keep: str = ""
+    backbones: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """One run on disk. Cells are folders put in place whole; a failed cell leaves its error beside them and is tried again."""
@@ -43,8 +60,13 @@ class RunFolder:
         durable.mark_newest(self.path / PLAN, self.path.parent.glob(f"*/{PLAN}"))
 
     def plan(self) -> dict[str, Any]:
-        """Return what the command asked for. Raises StorageError where it cannot be read."""
-        return read(self.path / PLAN, dict[str, Any])
+        """Return what the command asked for. Raises StorageError where it cannot be read, or is no plan."""
+        found = read(self.path / PLAN, dict[str, Any])
+        try:
+            msgspec.convert(found, _Plan)
+        except (msgspec.ValidationError, RecursionError) as error:
+            raise _unreadable(self.path / PLAN, error) from error
+        return found
 
     def planned(self, kind: type[T]) -> T:
         """Return what the command asked for, as far as a type has fields for it. Raises StorageError where it holds no such."""
@@ -57,6 +79,16 @@ class RunFolder:
     def outcome(self, kind: type[T]) -> T | None:
         """Return what followed from the cells, or None while nothing has. Raises StorageError."""
         return read(path, kind) if (path := self.path / OUTCOME).exists() else None
+
+    def outcome_field(self, name: str, kind: type[T]) -> T | None:
+        """Return one field of what followed from the cells, without the cost of the others, or None. Raises StorageError."""
+        if not (path := self.path / OUTCOME).exists():
+            return None
+        data = contents(path)
+        found = _field(data, name)
+        if found is None:
+            found = bytes(decode(path, data, dict[str, msgspec.Raw]).get(name, b""))
+        return decode(path, found, kind)
 
     def has(self, cell: str) -> bool:
         """Whether this cell was finished and is whole."""
@@ -115,11 +147,11 @@ class RunFolder:
 
     def learnt(self, cell: str) -> Path:
         """Return the file of the tensors that a cell learnt."""
-        return self.path / "learnt" / f"{cell}.safetensors"
+        return self.path / "learnt" / f"{self._named(cell)}.safetensors"
 
     def failure(self, cell: str) -> Path:
         """Return the file of the error of a cell that failed."""
-        return self.path / "failed" / f"{cell}.json"
+        return self.path / "failed" / f"{self._named(cell)}.json"
 
     @property
     def claims(self) -> Path:
@@ -128,7 +160,7 @@ class RunFolder:
 
     def checkpoints(self, cell: str) -> Path:
         """Return the folder of a cell's checkpoints while it is trained."""
-        return self.path / "checkpoints" / cell
+        return self.path / "checkpoints" / (self._named(cell) if cell else "")
 
     def drop_checkpoints(self, cell: str = "") -> None:
         """Remove the checkpoints of a cell that is finished, or of all cells once all are. Raises StorageError."""
@@ -144,7 +176,13 @@ class RunFolder:
         return read(path, BackboneFacts) if (path := self._facts(label)).exists() else None
 
     def _cell(self, cell: str) -> Path:
-        return self.path / "cells" / cell
+        return self.path / "cells" / self._named(cell)
+
+    def _named(self, cell: str) -> str:
+        """Return the name of a cell. Raises StorageError for a path: a run folder that somebody sent may name any."""
+        if cell in {"", ".", ".."} or not {"/", "\\", "\0"}.isdisjoint(cell):
+            raise _unreadable(self.path / PLAN, ValueError(f"it calls a cell {cell[:100]!r}"))
+        return cell
 
     def _facts(self, label: str) -> Path:
         return self.path / "backbones" / f"{slug(label)}.json"
@@ -157,11 +195,28 @@ def encode(value: object) -> bytes:
 
 def read(path: Path, kind: type[T]) -> T:
     """Return the value in a JSON file. Raises StorageError naming the file where it is missing or altered."""
+    return decode(path, contents(path), kind)
+
+
+def contents(path: Path) -> bytes:
+    """Return the bytes of a file of a run. Raises StorageError where it is missing, or no file."""
     try:
-        data = regular.read_bytes(path, MOST_MB)
+        return regular.read_bytes(path, MOST_MB)
     except OSError as error:
         raise _unreadable(path, error) from error
-    return decode(path, data, kind)
+
+
+def _field(data: bytes, name: str) -> bytes | None:
+    """Return the bytes of a field of an object that `encode` wrote, or None where it was written otherwise.
+
+    Lines begin with one space and a quote at the object's own level alone, for no text of JSON holds a line break.
+    """
+    head = f'\n "{name}": '.encode()
+    begin = data.rfind(head) + len(head)
+    if begin < len(head) or not data.endswith(b"\n}\n"):
+        return None
+    end = data.find(b'\n "', begin)
+    return data[begin : end if end > 0 else len(data) - 3].rstrip(b",")
 
 
 def decode(path: Path, data: bytes, kind: type[T]) -> T:
@@ -174,11 +229,10 @@ def decode(path: Path, data: bytes, kind: type[T]) -> T:
 
 def unaltered(path: Path) -> bytes:
     """Return a file's bytes, held against the manifest beside it. Raises StorageError."""
+    digests = read(path.with_name(durable.MANIFEST), dict[str, str])
     try:
-        data = regular.read_bytes(path, MOST_MB)
-        manifest = regular.read_bytes(path.with_name(durable.MANIFEST), MOST_MB)
-        digest = msgspec.json.decode(manifest, type=dict[str, str])[path.name]
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, KeyError, RecursionError) as error:
+        data, digest = regular.read_bytes(path, MOST_MB), digests[path.name]
+    except (OSError, KeyError) as error:
         raise _unreadable(path, error) from error
     if hashlib.sha256(data).hexdigest() != digest:
         raise _unreadable(path, ValueError("its bytes are not those that were written"))
