@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from xzoo.evaluate.pooling import FixedPooling, with_fixed_pooling
+from xzoo.evaluate.pooling import FixedPooling, with_fixed_pooling, with_repeating_pooling
 
 
 @pytest.mark.parametrize(("before", "after"), [((4, 4), (7, 7)), ((13, 5), (6, 3)), ((3, 8), (6, 6)), ((7, 7), (7, 7))])
@@ -30,6 +30,21 @@ def test_only_what_the_exporter_refuses_is_replaced() -> None:
         "Conv2d", "FixedPooling", "AdaptiveAvgPool2d", "AdaptiveAvgPool2d", "Flatten",
     ]  # fmt: skip
     assert torch.allclose(found(images_BCHW), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("side", [8, 9])
+def test_pooling_that_repeats_keeps_the_state_dict_and_is_the_identity_where_it_changes_no_side(side: int) -> None:
+    images_BCHW = torch.rand(2, 3, side, side, requires_grad=True)
+    plain, found = network(), with_repeating_pooling(network(), torch.zeros(1, 3, side, side))
+    first = "Identity" if side == 8 else "FixedPooling"
+    assert [type(part).__name__ for part in found.children()] == [
+        "Conv2d", first, "FixedPooling", "AdaptiveAvgPool2d", "Flatten",
+    ]  # fmt: skip
+    assert found.state_dict().keys() == plain.state_dict().keys()
+    assert torch.allclose(found(images_BCHW), plain(images_BCHW), atol=1e-6)
+    with_one = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(side - 2))
+    expected = with_one(images_BCHW)
+    assert torch.equal(with_repeating_pooling(with_one, images_BCHW)(images_BCHW), expected)
 
 
 def test_such_a_network_goes_into_onnx() -> None:

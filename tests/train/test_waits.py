@@ -23,13 +23,15 @@ from xzoo.data.pack import Pack, make_view
 from xzoo.model.classifier import Classifier
 from xzoo.train import loop
 from xzoo.train.capture import Run
+from xzoo.train.checkpoint_state import Saving, Standing
 from xzoo.train.device import Device
 from xzoo.train.features import FeatureBatches
 from xzoo.train.graph import Recorded, Step
-from xzoo.train.learner import HeadOnFeatures, Learner, WholeNetwork
+from xzoo.train.learner import HeadOnFeatures, Learner, WholeNetwork, groups_of
 from xzoo.train.objective import objective
 from xzoo.train.recipe import make
 from xzoo.train.standardise import Standardiser
+from xzoo.zoo.strategies import parse
 
 Make = Callable[..., Classifier]
 CUDA = Device("cuda", "fp32", 1)
@@ -75,11 +77,13 @@ def epoch_on_cuda(learner: Learner, batches: Any, **recipe: Any) -> Waits:
     rates = dict.fromkeys(classifier.stages, 1.0)
     classifier.learn(rates)
     steps = Recorded(Step(learner, objective(values, LABELS, 2, "cuda"), values, CUDA), Again())
-    optimizer = loop._hold(None, classifier, rates, set(), values, rates_on="cuda")
+    standing = Standing(classifier, steps, "cuda", epoch=1)
+    work = loop._Work(standing, Saving(), batches, parse("finetune"), values, CUDA, rates_on="cuda")
+    optimizer = work.hold(groups_of(classifier, rates, set()))
     steps.begin(optimizer, is_new_phase=True)
-    waits = Waits()
-    with waits:
-        assert loop._epoch(loop._Work(classifier, batches, steps, values), optimizer, 1, rates, is_new_phase=False) == 24
+    with Waits() as waits:
+        loop._steps(work, optimizer, rates, is_new_phase=False)
+    assert standing.seen == 24
     return waits
 
 

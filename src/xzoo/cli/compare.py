@@ -83,7 +83,7 @@ def command(  # noqa: PLR0913 - the words of the command line
         raise Exit(CELLS_FAILED)
 
 
-def carry_out(names: tuple[str, ...], *, runs: str, device: str, **rest: Any) -> Outcome:
+def carry_out(names: tuple[str, ...], *, runs: str, device: str, deterministic: bool, **rest: Any) -> Outcome:
     """Plan, compute what is missing with progress on stderr, and return the outcome."""
     asked = plan_words(**rest)
     from xzoo.compare import api
@@ -93,7 +93,7 @@ def carry_out(names: tuple[str, ...], *, runs: str, device: str, **rest: Any) ->
     from xzoo.compare.outcome import dataset
     from xzoo.train.device import choose
 
-    chosen = choose(device, plan.cells[0].recipe["precision"])
+    chosen = choose(device, plan.cells[0].recipe["precision"], deterministic=deterministic)
     folder = api.run_folder(plan, Path(runs))
     with closing(api.carry_out(plan, Path(runs), chosen)) as events:
         follow(events, plan, dataset(plan)["first_line"], str(folder.path), chosen.kind)

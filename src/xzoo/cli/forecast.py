@@ -8,8 +8,9 @@ from xzoo.cli.frame import emit
 from xzoo.cli.options import plan_words
 
 
-def show(names: tuple[str, ...], form: str, *, runs: str, device: str, **rest: Any) -> None:
-    """Print what the command would do."""
+def show(names: tuple[str, ...], form: str, *, runs: str, device: str, deterministic: bool, **rest: Any) -> None:
+    """Print what the command would do; how far it repeats changes none of it."""
+    del deterministic
     asked = plan_words(**rest)
     from xzoo.compare.forecast import foresee
 

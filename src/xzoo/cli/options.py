@@ -50,6 +50,7 @@ _SHARED = (
     click.option("--dry-run", is_flag=True, help="Say what would be computed, fetched and written, and how long it takes."),
     click.option("--no-latency", is_flag=True, help="Do not measure the backbones' latency."),
     click.option("--device", default="auto", metavar="NAME", callback=not_empty, help="auto, cpu, cuda or cuda:N."),
+    click.option("--deterministic", is_flag=True, help="Only algorithms that give the same bits every time: on CUDA slower."),
     click.option("--runs", default="xzoo-runs", metavar="FOLDER", callback=not_empty, help="Where run folders are kept."),
 )
 

@@ -54,12 +54,14 @@ def compare(  # noqa: PLR0913 - the keywords are the words of the command line
     latency: bool = True,
     margin: float = MARGIN,
     device: str = "auto",
+    deterministic: bool = False,
     runs: str | Path = RUNS,
 ) -> Outcome:
     """Train backbones under freeze strategies and seeds, keep all of it in a run folder, and return what follows.
 
     `data` is a path, `xzoo.arrays(...)`, or None for the built-in demo. Calling again computes only what is missing. `latency`
     False leaves the backbones' latency unmeasured. Accuracies that differ by less than `margin` count as equivalent.
+    `deterministic` holds torch to algorithms that repeat: on CUDA the same command then gives the same bytes.
     Raises UsageError, DataError, UnavailableError and StorageError; a cell that fails is in `failed`, and the others go on.
     """
     made = make_plan(
@@ -81,7 +83,7 @@ def compare(  # noqa: PLR0913 - the keywords are the words of the command line
     )
     from xzoo.train.device import choose
 
-    chosen = choose(device, made.cells[0].recipe["precision"])
+    chosen = choose(device, made.cells[0].recipe["precision"], deterministic=deterministic)
     with closing(carry_out(made, Path(runs), chosen)) as events:
         for _ in events:
             pass
@@ -183,8 +185,10 @@ def _import_meanwhile(name: str) -> None:
 def carry_out(plan: Plan, runs: Path, device: Device) -> Generator[Event]:
     """Compute the plan's missing cells in its run folder below `runs`, and yield events. Raises StorageError."""
     from xzoo.compare.experiment import run
+    from xzoo.train.deterministic import deterministic
 
-    yield from run(plan, run_folder(plan, runs), device)
+    with deterministic(device):
+        yield from run(plan, run_folder(plan, runs), device)
 
 
 def outcome_of(plan: Plan, runs: Path, device: Device) -> Outcome:

@@ -20,9 +20,11 @@ from xzoo.data.batches import Batches
 from xzoo.data.pack import Pack, View, make_view
 from xzoo.data.split import Split
 from xzoo.errors import PreflightError
+from xzoo.evaluate.pooling import with_repeating_pooling
 from xzoo.evaluate.predictions import Predictions, predict
 from xzoo.model import classifier as classifiers
 from xzoo.model.classifier import Classifier
+from xzoo.model.modes import evaluating
 from xzoo.runs.conditions import Shortage
 from xzoo.runs.result import Cell
 from xzoo.train.device import Device, choose, suited
@@ -113,7 +115,7 @@ class Place:
     def of(cls, prepared: Prepared, cell: Cell, pack: Pack, device: Device) -> Place:
         """Return the place of a cell, its head drawn. Raises PreflightError for a size that the network does not take."""
         recipe = make_recipe(cell.recipe)
-        device = choose(device.kind, recipe.precision)
+        device = choose(device.kind, recipe.precision, deterministic=device.deterministic)
         preprocess = input_of(prepared.choice, recipe)
         classifier, device = build(prepared, len(pack.classes), recipe, cell.seed, preprocess, device)
         return cls(prepared, pack, device, preprocess, view_of(pack, preprocess, recipe), classifier)
@@ -158,6 +160,9 @@ def build(
         size=preprocess.shape,
         left_out=prepared.loaded.left_out,
     )
+    if device.deterministic:
+        with evaluating(classifier.network):
+            with_repeating_pooling(classifier.network, torch.zeros(1, preprocess.num_channels, *preprocess.shape))
     classifier.network.to(device=device.kind, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return classifier, suited(device, classifier.network)
 

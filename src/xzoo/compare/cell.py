@@ -95,7 +95,9 @@ def compute(
     drawn = streams()
     with (
         naming(bench),
-        closing(train(bench.learner, bench.training, compute_loss, bench.strategy, bench.recipe, device, watch, saving)) as records,
+        closing(
+            train(bench.learner, bench.training, compute_loss, bench.strategy, bench.recipe, device, watch, saving)
+        ) as records,
     ):
         for record in records:
             with held():

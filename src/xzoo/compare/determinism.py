@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xzoo.runs.conditions import Determinism, Shortage
+from xzoo.runs.conditions import RAN_OUT, Determinism, Shortage
 from xzoo.runs.result import CellResult
-from xzoo.train.device import Device
-from xzoo.train.shortage import RAN_OUT
+
+if TYPE_CHECKING:
+    from xzoo.train.device import Device
 
 HIGHEST = 4
 LEVELS = (
-    "everything that the figures rest on is recorded",
-    "the same command gives the same bytes on the same machine",
-    "also when it was interrupted and run again",
-    "also with other backbones, cells and seeds beside it, in any order",
-    "also with any number of workers, and however it is watched",
+    "all that the figures rest on is recorded",
+    "the same command gives the same bytes on this machine",
+    "also when it is resumed",
+    "in any order and company",
+    "with any number of workers and however it is watched",
 )
 """What each level says beyond the one below it."""
 

@@ -15,7 +15,7 @@ from xzoo.compare.plan import Plan
 from xzoo.compare.resuming import Resumed
 from xzoo.compare.sharing import Sharing
 from xzoo.compare.together import Begun, Item, compute_together, groups
-from xzoo.errors import CellError, PluginError, StorageError, UsageError, XzooError
+from xzoo.errors import StorageError, XzooError
 from xzoo.model import fetch
 from xzoo.runs.result import Cell, CellResult, EpochRecord
 from xzoo.runs.store import RunFolder
@@ -202,9 +202,14 @@ def _keep_facts(plan: Plan, folder: RunFolder, device: Device, prepared: Prepare
     if _knows(plan, folder, prepared.choice.label):
         return
     for cell in cells:
-        with contextlib.suppress(CellError, PluginError, UsageError, RuntimeError):
-            folder.write_facts(prepared.choice.label, measure_facts(prepared, plan, cell, device))
-            return
+        try:
+            facts = measure_facts(prepared, plan, cell, device)
+        except StorageError:
+            raise
+        except Exception:  # a network of somebody else raises what it likes, and the cell that meets it tells it
+            continue
+        folder.write_facts(prepared.choice.label, facts)
+        return
 
 
 def _knows(plan: Plan, folder: RunFolder, label: str) -> bool:

@@ -10,6 +10,7 @@ from xzoo.compare.crossing import judged
 from xzoo.compare.drop import taken_apart, total_of
 from xzoo.compare.plan import Plan
 from xzoo.evaluate.metrics import is_chance
+from xzoo.runs.conditions import in_words
 from xzoo.runs.result import CellResult, Finding
 from xzoo.runs.store import RunFolder
 from xzoo.zoo.spec import Choice
@@ -34,6 +35,7 @@ def of_run(plan: Plan, results: Sequence[CellResult]) -> tuple[Finding, ...]:
         *advice.of_run(results, len(plan.pack.classes)),
         *_random_demo(plan),
         *_watched(plan),
+        *_short_of_memory(results),
         *_mixed(results),
         *plan.pack.repairs,
     ]
@@ -168,6 +170,27 @@ def _mixed(results: Sequence[CellResult]) -> list[Finding]:
     told = "; ".join(sorted(f"{device}, {precision}, {threads} threads" for device, precision, threads in kinds))
     text = f"cells were computed in {len(kinds)} environments ({told})"
     return [Finding("mixed-environments", "warning", text, "for times that compare, run the command in a new --runs folder")]
+
+
+def _short_of_memory(results: Sequence[CellResult]) -> list[Finding]:
+    """Cells that were computed in parts; where batch norms learnt from parts that is another training, and a graver matter."""
+    found = []
+    for is_other in (True, False):
+        cells = [one for one in results if one.memory and any(short.statistics for short in one.memory) == is_other]
+        if not cells:
+            continue
+        first = cells[0]
+        named = f"{first.contender}, seed {first.seed}{f' and {len(cells) - 1} more cells' if len(cells) > 1 else ''}"
+        short = next(one for one in reversed(first.memory) if one.statistics or not is_other)
+        text = f"{named}: {in_words(short)}, of a batch of {short.of}; "
+        if is_other:
+            text += "batch norms that learn saw these parts, whose statistics are not the batch's, as with a smaller batch_size"
+            remedy = f"compare it with cells of --set batch_size={short.at_once}, or run it where there is more memory"
+            found.append(Finding("batch-norm-in-parts", "warning", text, remedy))
+        else:
+            text += "gradients are those of the whole batch, and all figures differ in last bits alone"
+            found.append(Finding("out-of-memory", "info", text, "nothing has to be done; more memory is quicker"))
+    return found
 
 
 def _watched(plan: Plan) -> list[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from xzoo.compare.determinism import LEVELS, lowest
 from xzoo.compare.outcome import Outcome
 from xzoo.compare.verdict import AHEAD, CANNOT_TELL, EQUIVALENT, GUESSING, grounds
 from xzoo.data.items import printable
@@ -39,6 +40,7 @@ def outcome_text(outcome: Outcome) -> str:
         comparison_lines(outcome.comparisons),
         finding_lines(outcome.findings),
         recommendation_line(outcome),
+        determinism_line(outcome),
     ]
     return "\n".join(printable(line) for line in "\n\n".join(part for part in parts if part).split("\n"))
 
@@ -115,7 +117,8 @@ def latency_lines(outcome: Outcome) -> str:
             continue
         one, many = facts.latency[:2]
         tails = [f"{value:.2f}" if value is not None else "-" for value in (one.p90_ms, one.p99_ms)]
-        rows.append([label, f"{facts.params:,}", f"{one.p50_ms:.2f}", *tails, str(one.n), f"{many.images_per_second:.0f}"])
+        rate = f"{many.images_per_second:.0f}{'' if many.batch == 16 else f' (batch {many.batch})'}"
+        rows.append([label, f"{facts.params:,}", f"{one.p50_ms:.2f}", *tails, str(one.n), rate])
     return table(rows, left=0) if len(rows) > 1 else ""
 
 
@@ -164,6 +167,16 @@ def recommendation_line(outcome: Outcome) -> str:
     if outcome.recommendation is None:
         return textwrap.fill(f"No recommendation: no contender can be told from guessing on validation.{failed}", WIDTH)
     return textwrap.fill(f"Use {outcome.recommendation.contender}: {outcome.recommendation.reason}.{failed}", WIDTH)
+
+
+def determinism_line(outcome: Outcome) -> str:
+    """Return how far the run's figures repeat, and why no further; nothing for a run that does not know."""
+    found = lowest(outcome.cells)
+    if found is None:
+        return ""
+    held = ", ".join(LEVELS[1 : found.level + 1]) if found.level else LEVELS[0]
+    why = f". Not more, because {'; '.join(found.reasons)}" if found.reasons else ""
+    return textwrap.fill(f"Determinism L{found.level}: {held}{why}.", WIDTH)
 
 
 def _seconds_note() -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+RAN_OUT = "memory ran out in"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shortage:
@@ -29,3 +31,10 @@ class Determinism:
 
     level: int
     reasons: tuple[str, ...] = ()
+
+
+def in_words(told: Shortage) -> str:
+    """Return one shortage as a sentence's part, for notes and findings; it begins with RAN_OUT."""
+    where = f" from step {told.step} of epoch {told.epoch} on" if told.epoch else ""
+    way = "what the backward pass needs is kept on the host" if told.way == "host" else f"{told.at_once} images at once"
+    return f"{RAN_OUT} {told.what}:{where} {way}"

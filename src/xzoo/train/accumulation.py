@@ -25,7 +25,7 @@ from xzoo.train.recipe import Recipe
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """A batch's loss, the norm of its gradients before clipping, its loss without auxiliary heads summed, and right answers."""
+    """A batch's loss, the norm of its gradients, its loss without auxiliary heads summed, and right answers."""
 
     loss: Tensor
     norm: Tensor
@@ -48,7 +48,7 @@ class Gradients:
         return CheaperBackward(self.learner.classifier.network, self.device)
 
     def __call__(self, optimizer: Optimizer, inputs: Tensor, labels_B: Tensor, parts: Sequence[slice], *, to_host: bool) -> Made:
-        """Leave the batch's gradients, clipped, in the parameters; the loss of a part counts as much as its images do."""
+        """Leave the batch's gradients in the parameters; the loss of a part counts as much as its images do."""
         made: list[tuple[Tensor, Tensor, Tensor]] = []
         if len(parts) == 1:
             with _on_host(to_host):
@@ -57,7 +57,7 @@ class Gradients:
             share = self.compute.share(labels_B[part], labels_B)
             with _statistics(self.learner.classifier.network, parts, part, len(labels_B)):
                 made.append(self._part(optimizer if not made else None, inputs[part], labels_B[part], share))
-        norm = norm_of([p for group in optimizer.param_groups for p in group["params"]], self.recipe.clip)
+        norm = norm_of([p for group in optimizer.param_groups for p in group["params"]])
         loss, loss_sum, right = made[0] if len(made) == 1 else (torch.stack(column).sum(0) for column in zip(*made, strict=True))
         return Made(loss, norm, loss_sum, right)
 

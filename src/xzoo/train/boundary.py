@@ -106,7 +106,7 @@ def compute(cut: Cut, images: Batches, indices: NDArray[np.int64], device: Devic
 def words(images: Batches, indices: NDArray[np.int64], device: Device, body: str) -> list[object]:
     """Return all that the result of a body's pass over these images rests on, but the augmentation."""
     which = hashlib.sha256(np.ascontiguousarray(indices, dtype=np.int64).tobytes()).hexdigest()
-    where = [device.kind, device.precision, device.threads, torch.__version__]
+    where = [device.kind, device.precision, device.threads, torch.__version__, *["deterministic"] * device.deterministic]
     return [body, images.view.key, repr(images.preprocess), images.channels_last, which, images.batch_size, *where]
 
 

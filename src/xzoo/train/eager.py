@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from xzoo.runs.conditions import Shortage
@@ -51,8 +51,12 @@ class Step:
     @property
     def sums(self) -> tuple[Tensor, Tensor]:
         """Both sums, of an epoch in which every step was made."""
-        self.watch.demand(float(self.watch.code), self.epoch)
+        self.look()
         return self.loss_sum, self.right
+
+    def look(self) -> None:
+        """Raise NotFiniteError where a step was not made."""
+        self._demand(float(self.watch.code))
 
     def begin(self, optimizer: Optimizer, *, is_new_phase: bool, epoch: int = 0, step: int = 0) -> None:
         """Set the sums to 0 where they lie."""
@@ -91,7 +95,7 @@ class Step:
     def told(self) -> tuple[float, int]:
         """Return both sums in one transfer."""
         told = torch.stack([self.loss_sum.double(), self.right.double(), self.watch.code.double()]).tolist()
-        self.watch.demand(told[2], self.epoch)
+        self._demand(told[2])
         return told[0], int(told[1])
 
     def resume(self, memory: Sequence[Shortage]) -> None:
@@ -110,12 +114,23 @@ class Step:
         """Make the optimiser's step and add to the sums; return what was said where memory ran out before anything moved."""
         if wrong := self.watch.look(made.loss, made.norm):
             self._stop(wrong)
-        said = update(self.optimizer)
+        said = tried(partial(self._clip, made.norm)).said or update(self.optimizer)
         if not said:
             self.loss_sum += made.loss_sum
             self.right += made.right
             self.watch.advance()
         return said
+
+    def _clip(self, norm: Tensor) -> None:
+        if self.gradients.recipe.clip:
+            parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grads_with_norm_(parameters, self.gradients.recipe.clip, norm)
+
+    def _demand(self, code: float) -> None:
+        """Raise NotFiniteError where a step was masked, with everything as it was before it."""
+        if code >= 0 and self.kept is not None:
+            self.kept.put_back()
+        self.watch.demand(code, self.epoch)
 
     def _stop(self, wrong: str) -> None:
         """Leave everything as it was before the step, and say where it ended. Raises NotFiniteError."""

@@ -26,7 +26,6 @@ _LOSS, _GRADIENTS = "the training loss is no finite number", "the gradients are 
 class NotFiniteError(CellError):
     """A figure that is no number. `epoch` and `step` count from 0, `step` is None outside of training; `told` says what it is."""
 
-    kind = "not-finite"
     told: str = ""
     epoch: int = 0
     step: int | None = None
@@ -124,10 +123,8 @@ class Kept:
             getattr(module, name).copy_(copy)
 
 
-def norm_of(parameters: Sequence[nn.Parameter], clip: float) -> Tensor:
-    """Return the norm of all gradients, and clip them to `clip` where that is above 0."""
-    if clip:
-        return nn.utils.clip_grad_norm_(parameters, clip)
+def norm_of(parameters: Sequence[nn.Parameter]) -> Tensor:
+    """Return the norm of all gradients together."""
     return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
 
 

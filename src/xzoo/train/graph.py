@@ -35,7 +35,11 @@ class Stepping(Protocol):
 
     @property
     def sums(self) -> tuple[Tensor, Tensor]:
-        """The epoch's summed loss and right answers so far. Raises NotFiniteError where a step would not have been made."""
+        """The epoch's summed loss and right answers so far, looked at. Raises NotFiniteError."""
+        ...
+
+    def look(self) -> None:
+        """Wait for the device, and raise NotFiniteError where a step of the epoch was not made."""
         ...
 
     def begin(self, optimizer: Optimizer, *, is_new_phase: bool, epoch: int = 0, step: int = 0) -> None:
@@ -109,6 +113,10 @@ class Recorded:
         if self.step.memory and not self._is_refused:
             self._replay = None
             self._refuse("memory ran out")
+
+    def look(self) -> None:
+        """Raise NotFiniteError where a step was not made."""
+        self.step.look()
 
     def told(self) -> tuple[float, int]:
         """Return both sums in one transfer."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -163,6 +162,7 @@ def _step(
     _set_rates(optimizer, work.recipe.rate(epoch * num_steps + standing.step, num_steps), rates)
     standing.steps(inputs, labels_B)
     if before is not None:
+        standing.steps.look()
         _check(classifier, before, optimizer, rates, f"after the first step of epoch {epoch + 1}")
     standing.learning = classifier.learning_owners(rates)
     standing.count(len(labels_B))

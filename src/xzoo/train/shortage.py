@@ -14,11 +14,8 @@ import torch
 from torch import Tensor
 
 from xzoo.errors import CellError
-from xzoo.runs.conditions import Shortage
+from xzoo.runs.conditions import Shortage, in_words
 from xzoo.train import memory
-
-RAN_OUT = "memory ran out in"
-"""How every note of a shortage begins."""
 
 _Result = TypeVar("_Result")
 
@@ -35,8 +32,6 @@ _SAYINGS = (
 
 class MemoryShortageError(CellError):
     """Memory ran out where no smaller part of a batch is left to try."""
-
-    kind = "memory"
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -154,13 +149,6 @@ class Parted:
 def _joined(rows: Iterator[Tensor]) -> Tensor:
     found = list(rows)
     return found[0] if len(found) == 1 else torch.cat(found)
-
-
-def in_words(told: Shortage) -> str:
-    """Return one shortage as a sentence's part, for notes."""
-    where = f" from step {told.step} of epoch {told.epoch} on" if told.epoch else ""
-    way = "what the backward pass needs is kept on the host" if told.way == "host" else f"{told.at_once} images at once"
-    return f"{RAN_OUT} {told.what}:{where} {way}"
 
 
 def as_shortages(values: Sequence[Mapping[str, Any]]) -> list[Shortage]:

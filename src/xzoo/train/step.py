@@ -13,6 +13,7 @@ from torch import Tensor
 
 from xzoo.model.classifier import Classifier
 from xzoo.model.cut import NoCut, cut
+from xzoo.runs.conditions import in_words
 from xzoo.train import standardise
 from xzoo.train.boundary import UpperNetwork
 from xzoo.train.device import Device
@@ -20,7 +21,7 @@ from xzoo.train.learner import HeadOnFeatures, Learner, WholeNetwork
 from xzoo.train.loop import train
 from xzoo.train.objective import objective
 from xzoo.train.recipe import Recipe
-from xzoo.train.shortage import MemoryShortageError, in_words
+from xzoo.train.shortage import MemoryShortageError
 from xzoo.zoo.strategies import Strategy
 
 _ENDLESS = 100_000

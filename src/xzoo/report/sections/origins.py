@@ -10,6 +10,7 @@ from typing import Any
 from xzoo.compare.outcome import Outcome
 from xzoo.data.items import counted
 from xzoo.report.reading import Reading
+from xzoo.report.tables import determinism_line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,7 @@ class Origins:
     versions: Mapping[str, str]
     weights: Sequence[Origin]
     engines: Sequence[str]
+    determinism: str = ""
 
 
 def origins(reading: Reading) -> Origins:
@@ -71,6 +73,7 @@ def origins(reading: Reading) -> Origins:
         versions=outcome.environment.get("versions", {}),
         weights=weights,
         engines=sorted({f"{cell.engine}, {cell.precision}" for cell in outcome.cells if cell.engine}),
+        determinism=" ".join(determinism_line(outcome).removeprefix("Determinism ").split()),
     )
 
 
