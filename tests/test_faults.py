@@ -231,6 +231,18 @@ def test_numpy_does_not_write_past_the_points(tmp_path: Path, under: Callable[[s
         np.save(file, np.zeros((2, 100_000)))
 
 
+def test_what_a_library_writes_by_itself_passes_its_point_when_the_folder_is_flushed(
+    tmp_path: Path, under: Callable[[str], None]
+) -> None:
+    under("write:1:ENOSPC")
+    with pytest.raises(StorageError, match="the disk is full"), durable.new_folder(tmp_path / "folder") as folder:
+        (folder / "events").write_bytes(b"1234")
+    found = faults.trial()
+    assert found is not None
+    assert found.counts["fsync"] == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_full_disk_is_told_with_what_is_needed_and_where(tmp_path: Path, under: Callable[[str], None]) -> None:
     under("write:1+:ENOSPC")
     with pytest.raises(StorageError) as caught:

@@ -129,11 +129,16 @@ def test_names_of_files_are_plain_and_never_meet() -> None:
     assert all(len(name) < 100 and "/" not in name and name not in {"", ".", ".."} for name in found)
 
 
-@pytest.mark.parametrize("name", ["first", "rows", "last"])
+@pytest.mark.parametrize("name", ["first", "rows", "none", "last"])
 def test_one_field_of_an_outcome_is_what_it_is_in_the_whole(name: str, run: RunFolder) -> None:
     assert run.outcome_field(name, object) is None
     tricky = 'a\n "rows": [1]\n}\n'
-    outcome = {"first": {"rows": [tricky], "last": 1}, "rows": [{"rows": tricky, "first": [2, {"last": 3}]}], "last": tricky}
+    outcome = {
+        "first": {"rows": [tricky], "last": 1},
+        "rows": [{"rows": tricky, "first": [2, {"last": 3}]}],
+        "none": [],
+        "last": tricky,
+    }
     run.write_outcome(outcome)
     assert run.outcome_field(name, object) == outcome[name]
     path = run.path / "compare.json"

@@ -18,7 +18,7 @@ import msgspec
 
 from xzoo import durable, regular
 from xzoo.errors import StorageError, UsageError
-from xzoo.runs import learnt_file
+from xzoo.runs import excerpt, learnt_file
 from xzoo.runs.result import BackboneFacts, CellResult
 
 if TYPE_CHECKING:
@@ -84,10 +84,12 @@ class RunFolder:
         """Return one field of what followed from the cells, without the cost of the others, or None. Raises StorageError."""
         if not (path := self.path / OUTCOME).exists():
             return None
-        data = contents(path)
-        found = _field(data, name)
+        try:
+            found = excerpt.field_of(path, name)
+        except OSError as error:
+            raise _unreadable(path, error) from error
         if found is None:
-            found = bytes(decode(path, data, dict[str, msgspec.Raw]).get(name, b""))
+            found = bytes(read(path, dict[str, msgspec.Raw]).get(name, b""))
         return decode(path, found, kind)
 
     def has(self, cell: str) -> bool:
@@ -204,19 +206,6 @@ def contents(path: Path) -> bytes:
         return regular.read_bytes(path, MOST_MB)
     except OSError as error:
         raise _unreadable(path, error) from error
-
-
-def _field(data: bytes, name: str) -> bytes | None:
-    """Return the bytes of a field of an object that `encode` wrote, or None where it was written otherwise.
-
-    Lines begin with one space and a quote at the object's own level alone, for no text of JSON holds a line break.
-    """
-    head = f'\n "{name}": '.encode()
-    begin = data.rfind(head) + len(head)
-    if begin < len(head) or not data.endswith(b"\n}\n"):
-        return None
-    end = data.find(b'\n "', begin)
-    return data[begin : end if end > 0 else len(data) - 3].rstrip(b",")
 
 
 def decode(path: Path, data: bytes, kind: type[T]) -> T:
