@@ -36,9 +36,9 @@ def plain(value: object) -> bytes:
     return pickle.dumps(value, 2)[2:-1]
 
 
-def storage(numel: int = 4, kind: bytes = FLOATS, key: str = "0") -> bytes:
-    """Return what a pickle says of a storage."""
-    return b"(" + plain("storage") + kind + plain(key) + plain("cpu") + plain(numel) + b"tQ"
+def storage(numel: int = 4, kind: bytes = FLOATS, key: str = "0", views: bytes = b"") -> bytes:
+    """Return what a pickle says of a storage; in a row of pickles `views` behind it is None."""
+    return b"(" + plain("storage") + kind + plain(key) + plain("cpu") + plain(numel) + views + b"tQ"
 
 
 def tensor(

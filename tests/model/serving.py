@@ -53,7 +53,8 @@ class Asked(BaseHTTPRequestHandler):
         """End the connection as a fallen machine does."""
         self.wfile.flush()
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.connection.close()
+        for one in (self.wfile, self.rfile, self.connection):
+            one.close()
 
     def stall(self) -> None:
         """Say nothing more until the test is over."""

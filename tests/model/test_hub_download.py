@@ -33,6 +33,8 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Serving]
     # What its import has seen of these variables is the session's, not the test's.
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
+    # Else it asks huggingface.co, and not this hub, how it should call itself.
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
     with serving() as started:
         started.answer = good
         monkeypatch.setenv("HF_ENDPOINT", started.address)

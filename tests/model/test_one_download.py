@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from serving import CONTENT, Asked, Serving, serving
+from serving import CONTENT, Asked, Serving
 
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 WORK = """
@@ -68,14 +68,6 @@ class Crowd:
         for process in self.processes:
             assert process.stderr is not None
             process.stderr.close()
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serving]:
-    for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(variable, raising=False)
-    with serving() as started:
-        yield started
 
 
 @pytest.fixture

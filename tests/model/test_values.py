@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import xzoo
+from crafted import PROTOCOL, rowed, storage, tensor, zipped
 from xzoo.errors import WeightsError
 from xzoo.model.checkpoint_file import read_content
 from xzoo.model.weights import load
@@ -94,6 +95,7 @@ def training() -> dict[str, Any]:
         "optimizer": optimiser.state_dict(),
         "scheduler": scheduler.state_dict(),
         "counts": Counter("abba"),
+        "milestones": {3, 5},
         "kinds": (torch.float32, torch.Size([2, 3]), torch.device("cpu"), b"bytes", None, True, 1e-3, -(2**70)),
         "parameter": nn.Parameter(torch.ones(2)),
         "views": [shared, shared.t(), shared[1:, 2], shared.reshape(-1)[3:]],
@@ -118,6 +120,15 @@ def test_every_honest_form_is_read_as_torch_reads_it(is_zip: bool, tmp_path: Pat
     path = tmp_path / "training.pth"
     torch.save(training(), path, _use_new_zipfile_serialization=is_zip)
     assert same(read_content(path, holds_more=True), torch.load(path, weights_only=True))
+
+
+@pytest.mark.parametrize("write", [zipped, rowed])
+def test_what_python_2_wrote_is_read_as_torch_reads_it(write: Any, tmp_path: Path) -> None:
+    held = storage(views=b"N" if write is rowed else b"")
+    pairs = b"](](" + b"U\x01w" + tensor(held) + b"e](" + b"U\x01v" + tensor(held, shape=(4,), stride=(1,)) + b"ee"
+    write(tmp_path / "old.pth", PROTOCOL + b"ccollections\nOrderedDict\n" + pairs + b"\x85R.")
+    assert same(read_content(tmp_path / "old.pth"), torch.load(tmp_path / "old.pth", weights_only=True))
+    assert {name: tuple(one.shape) for name, one in read_content(tmp_path / "old.pth").items()} == {"w": (2, 2), "v": (4,)}
 
 
 def test_a_network_that_was_saved_with_numpy_numbers_is_refused(tmp_path: Path) -> None:

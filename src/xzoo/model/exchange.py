@@ -39,6 +39,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         scheme = urlsplit(newurl).scheme
         if scheme not in {"http", "https"} or (urlsplit(req.full_url).scheme == "https" and scheme != "https"):
             # What comes over plain http can be altered by anybody on the way.
+            fp.close()
             raise WeightsError(f"{req.full_url} sends on to {newurl[:200]}", "ask who offers it for an address with https://")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 

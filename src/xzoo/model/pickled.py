@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import pickletools
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from xzoo.model.described import DTYPES, Described, RefusedError, Storage, descr
 
 MOST_BYTES = 64_000_000
 """Longest pickle: tensors lie outside of it, and those of the largest networks take less than a million bytes to tell of."""
+_AS_SAVED = "name a .safetensors file, or what torch.save wrote of a state dict"
 _MOST_STEPS = 2_000_000
 _MOST_LETTERS = 100_000
 _OTHER_TENSORS = {
@@ -62,17 +64,18 @@ class Pickle:
 
     def _follow(self, stream: io.BytesIO) -> Any:
         try:
-            for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
-                if opcode.name == "STOP":
-                    return self._stack.pop()
-                act = _ACTS.get(opcode.name)
-                if act is None or count > _MOST_STEPS:
-                    raise RefusedError("is no checkpoint", "name a .safetensors file, or what torch.save wrote of a state dict")
-                act(self, argument)
+            with warnings.catch_warnings():
+                # An altered text may hold escapes that Python will not know for ever.
+                warnings.simplefilter("ignore")
+                for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
+                    if opcode.name == "STOP":
+                        return self._stack.pop()
+                    act = _ACTS.get(opcode.name)
+                    if act is None or count > _MOST_STEPS:
+                        raise RefusedError("is no checkpoint", _AS_SAVED)
+                    act(self, argument)
         except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
-            raise RefusedError(
-                "is truncated or no checkpoint", "name a .safetensors file, or what torch.save wrote of a state dict"
-            ) from error
+            raise RefusedError("is truncated or no checkpoint", _AS_SAVED) from error
         raise RefusedError("is truncated")
 
     def _push(self, value: Any) -> None:
@@ -127,9 +130,7 @@ class Pickle:
         if not isinstance(goal, dict) or len(pairs) % 2:
             raise RefusedError("is no checkpoint")
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-            # The hash of a deep tuple can end the process or never end, and any number of large numbers share one hash.
-            if not (key is None or isinstance(key, str) or (isinstance(key, int) and abs(key) < _LARGEST_KEY)):
-                raise RefusedError(f"holds a {type(key).__name__} for a name", "save module.state_dict() in it")
+            _refuse_odd_name(key)
             goal[key] = value
 
     def _append(self, values: list[Any]) -> None:
@@ -173,13 +174,31 @@ def _parameter(tensor: object, *rest: object) -> Described:
 
 
 def _ordered(*given: object) -> OrderedDict[Any, Any]:
-    if given not in ((), ([],)):
-        raise RefusedError("is no checkpoint")
-    return OrderedDict()
+    found: OrderedDict[Any, Any] = OrderedDict()
+    # Python 2 wrote what it holds behind its name, in pairs.
+    for pair in given[0] if len(given) == 1 and isinstance(given[0], list) else given:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise RefusedError("is no checkpoint")
+        _refuse_odd_name(pair[0])
+        found[pair[0]] = pair[1]
+    return found
+
+
+def _set(*given: object) -> Inert:
+    for one in given[0] if len(given) == 1 and isinstance(given[0], list) else given:
+        _refuse_odd_name(one)
+    return Inert()
+
+
+def _refuse_odd_name(key: object) -> None:
+    # The hash of a deep tuple can end the process or never end, and any number of large numbers share one hash.
+    if not (key is None or isinstance(key, str) or (isinstance(key, int) and abs(key) < _LARGEST_KEY)):
+        raise RefusedError(f"holds a {type(key).__name__} for a name", "save module.state_dict() in it")
 
 
 _MAKES: dict[str, Callable[..., Any]] = {
     "collections OrderedDict": _ordered,
+    **dict.fromkeys(("builtins set", "__builtin__ set"), _set),
     "torch._utils _rebuild_tensor": _tensor,
     "torch._utils _rebuild_tensor_v2": _tensor,
     "torch._utils _rebuild_parameter": _parameter,
