@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import hypothesis
 import numpy as np
 import pytest
 
+import loopback
 import xzoo
 
 if TYPE_CHECKING:
@@ -29,6 +31,46 @@ hypothesis.settings.load_profile("untimed")
 
 # Tiny networks gain nothing from threads, and two runs of tests on one machine would wait for each other's.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+_FENCE = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the tests, and what they start, on this machine."""
+    config.stash[_FENCE] = f"127.0.0.1 alone, by {'the kernel and ' if loopback.own_network() else ''}an audit hook"
+    handle, name = tempfile.mkstemp(prefix="xzoo-tests-")
+    os.close(handle)
+    config.add_cleanup(lambda: Path(name).unlink(missing_ok=True))
+    loopback.listen(Path(name))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"network: {config.stash[_FENCE]}"
+
+
+def _told_on() -> Iterator[None]:
+    """Fail what ran meanwhile where it, or a process that it started, tried to leave the machine."""
+    log = Path(os.environ[loopback.LOG])
+    before = log.stat().st_size
+    result = yield
+    if tried := log.read_bytes()[before:].decode("utf-8", "replace"):
+        pytest.fail(f"it tried to leave this machine:\n{tried}", pytrace=False)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Iterator[None]:
+    return (yield from _told_on())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    return (yield from _told_on())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    return (yield from _told_on())
 
 
 @pytest.fixture(scope="session", autouse=True)
