@@ -18,6 +18,7 @@ import argparse
 import contextlib
 import hashlib
 import importlib
+import itertools
 import json
 import os
 import random
@@ -41,7 +42,7 @@ INTERVALS, NEVER = (1, 2, 4), 1_000_000
 CODES = {"KILL": -signal.SIGKILL, "INT": 130, "TERM": 143}
 """How a process ends by each signal."""
 
-ANYWHERE = PHASES[0]
+ANYWHERE, NOWHERE = PHASES[0], -1
 """What is no other phase lies everywhere between them, so a kill that is meant for it comes at any time."""
 
 MOST_SECONDS = 120.0
@@ -122,36 +123,30 @@ def wait(number: int, seconds: float) -> int | None:
         time.sleep(_LOOKS_EVERY)
 
 
-def until_phase(life: Life, number: int, phase: str) -> int | None:
-    """Wait until the process has entered a phase once more, and return None; or how it ended before that."""
+def aim(life: Life, phase: str, draw: random.Random, seconds: dict[str, float]) -> None:
+    """Let the next process be struck in a phase, mostly the first or second time it enters it, at any time of what that takes."""
     place = PHASES.index(phase)
-    before, until = life.board.entered[place], time.monotonic() + MOST_SECONDS
-    while life.board.entered[place] == before and time.monotonic() < until:
-        if (code := wait(number, _LOOKS_EVERY)) is not None:
-            return code
-    return None
+    times = 1 if phase == ANYWHERE else next(count for count in itertools.count(1) if draw.random() < 0.5)
+    life.board.aim, life.board.entry = place, life.board.entered[place] + times
+    life.board.delay, life.board.number = draw.random() * seconds[phase], getattr(signal, f"SIG{life.signal}")
+    life.board.landed = 0
 
 
 def live(life: Life, draw: random.Random, num_kills: int, seconds: dict[str, float]) -> Counter[str]:
-    """Kill a comparison so often, then let it end; return in which phases it was killed."""
+    """Have a comparison killed so often, then let it end; return in which phases it was killed."""
     landed: Counter[str] = Counter()
     for kill in range(num_kills):
-        number = life.process()
-        phase = draw.choice(PHASES[1:3] if kill == 0 and draw.random() < 0.5 else PHASES)
-        code = until_phase(life, number, phase) if phase != ANYWHERE else None
-        if code is None:
-            code = wait(number, draw.random() * seconds[phase])
-        place = life.board.phase
-        if code is None:
-            os.kill(number, getattr(signal, f"SIG{life.signal}"))
-            code = wait(number, MOST_SECONDS)
+        # Packing and the features are behind most comparisons after their first process.
+        aim(life, draw.choice(PHASES[1:3] if kill == 0 and draw.random() < 0.5 else PHASES), draw, seconds)
+        code = wait(life.process(), MOST_SECONDS)
         if code == 0:
             break
         if code != CODES[life.signal]:
             life.wrong.append(f"it ended with {code}: {(life.folder / 'told.txt').read_text()[-1500:]}")
             break
-        landed[PHASES[life.board.phase if life.signal == "KILL" else place]] += 1
+        landed[PHASES[life.board.phase if life.signal == "KILL" else life.board.landed]] += 1
         life.look()
+    life.board.aim = NOWHERE
     code = wait(life.process(), MOST_SECONDS)
     if code != 0:
         life.wrong.append(f"in the end it ended with {code}: {(life.folder / 'told.txt').read_text()[-1500:]}")
@@ -162,6 +157,7 @@ def live(life: Life, draw: random.Random, num_kills: int, seconds: dict[str, flo
 def reference(words: list[str], folder: Path) -> tuple[Life, dict[str, float]]:
     """Return a comparison that nobody killed, and the seconds that it spends in a phase each time it enters it."""
     life = Life(words, folder, every=1)
+    life.board.aim = NOWHERE
     began = time.monotonic()
     code = wait(life.process(), MOST_SECONDS)
     took = time.monotonic() - began

@@ -9,6 +9,7 @@ import itertools
 import mmap
 import os
 import signal
+import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -57,8 +58,18 @@ class Board(ctypes.Structure):
         ("seconds", ctypes.c_double * len(PHASES)),
         ("made", ctypes.c_uint32 * (MOST_CELLS * MOST_STEPS)),
         ("begun", ctypes.c_uint32 * MOST_CELLS),
+        ("aim", ctypes.c_int32),
+        ("entry", ctypes.c_uint32),
+        ("delay", ctypes.c_double),
+        ("number", ctypes.c_int32),
+        ("landed", ctypes.c_int32),
     )
     phase: int
+    aim: int
+    entry: int
+    delay: float
+    number: int
+    landed: int
     entered: Any
     seconds: Any
     made: Any
@@ -74,9 +85,14 @@ class Board(ctypes.Structure):
         """Be in a phase."""
         before, self.phase = self.phase, PHASES.index(name)
         self.entered[self.phase] += 1
+        if self.phase == self.aim and self.entered[self.phase] == self.entry:
+            strike(self.delay, self.number)
         began = time.perf_counter()
         try:
             yield
+        except KeyboardInterrupt:
+            self.landed = self.landed or PHASES.index(name)
+            raise
         finally:
             self.phase = PHASES.index(name)
             self.seconds[self.phase] += time.perf_counter() - began
@@ -105,6 +121,15 @@ class Board(ctypes.Structure):
                     yield item
 
         return inside
+
+
+def strike(seconds: float, number: int) -> None:
+    """Let the kernel send this process a signal after so many seconds, wherever it is by then: timer_create(2)."""
+    libc, timer = ctypes.CDLL(None), ctypes.c_void_p()
+    event = ctypes.create_string_buffer(struct.pack("=Qii", 0, number, 0), 64)  # SIGEV_SIGNAL
+    when = struct.pack("=qqqq", 0, 0, int(seconds), int(seconds % 1 * 1e9) or 1)
+    if libc.timer_create(time.CLOCK_MONOTONIC, event, ctypes.byref(timer)) or libc.timer_settime(timer, 0, when, None):
+        raise OSError("this system has no timers")
 
 
 def prepare(folder: Path) -> list[str]:
@@ -178,11 +203,14 @@ def become(board: Board, words: list[str], folder: Path, every: int) -> None:
     try:
         os.chdir(folder)
         os.environ.update({"XZOO_CACHE": str(folder / "cache"), "XZOO_CHECKPOINT_SECONDS": "0"})
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # where a shell has switched it off
+        for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have switched the first one off
+            signal.signal(number, signal.default_int_handler)
         told = os.open(folder / "told.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(told, 1)
         os.dup2(told, 2)
         watch(board, every)
+        if board.aim == 0:
+            strike(board.delay, board.number)
         from xzoo.cli.frame import run
 
         code = run(words)
@@ -191,5 +219,7 @@ def become(board: Board, words: list[str], folder: Path, every: int) -> None:
                 code = run(["report", "last", "-o", "report.html"])
         (folder / "modules.txt").write_text("\n".join(sys.modules))
         sys.stdout.flush()
+    except KeyboardInterrupt:  # between two commands
+        code = 128 + board.number
     finally:
         os._exit(code)
