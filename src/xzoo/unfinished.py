@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import shutil
 from pathlib import Path
 
@@ -29,15 +30,15 @@ def new_folder(path: Path) -> Path:
 
 
 def put_aside(folder: Path, suffix: str) -> Path | None:
-    """Give a folder a name that says who took it away, and return that; None where there is none any more."""
-    aside = disk.temporary_folder(folder.parent, _prefix(folder), suffix)
+    """Give a folder a name that says who took it away, and return that; None where there is none any more.
+
+    Nothing is made for it, so that what is to be removed can be where the disk is full.
+    """
+    aside = folder.with_name(f"{_prefix(folder)}{secrets.token_hex(4)}{suffix}")
     try:
         disk.rename(folder, aside)
-    except OSError as error:
-        aside.rmdir()
-        if isinstance(error, FileNotFoundError):
-            return None
-        raise
+    except FileNotFoundError:
+        return None
     return aside
 
 
