@@ -17,6 +17,7 @@ from typing import TextIO
 import click
 
 from xzoo.errors import StorageError, UnavailableError, UsageError, XzooError
+from xzoo.zoo import wording
 
 PIPE_CLOSED = 141
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
@@ -107,8 +108,9 @@ def _exhausted(error: BaseException) -> XzooError | None:
 
 def _screen(error: XzooError) -> str:
     bold, plain = ("\033[1;31m", "\033[0m") if sys.stderr.isatty() and not os.environ.get("NO_COLOR") else ("", "")
-    remedy = f"  {error.remedy}\n" if error.remedy else ""
-    return f"{bold}error:{plain} {error.text}\n{remedy}"
+    # Names come from strangers' files and folders, and a terminal obeys what it is shown.
+    text, remedy = wording.plain(error.text), wording.plain(error.remedy)
+    return f"{bold}error:{plain} {text}\n" + (f"  {remedy}\n" if remedy else "")
 
 
 def _line(error: BaseException) -> str:

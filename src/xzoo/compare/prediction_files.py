@@ -137,7 +137,7 @@ def _value(row: Row) -> Any:
         return None
     try:
         return json.loads(text) if text[0] in "{[" else [float(word) for word in re.split(r"[\s;|,]+", text)]
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"the probabilities of {_text(row, 'path')} cannot be read: {text[:60]!r}", FORM) from error
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
-from xzoo.errors import UsageError
+from xzoo.compare.history import read_cells
+from xzoo.errors import StorageError, UsageError
 from xzoo.runs import store
 from xzoo.runs.result import Cell, CellResult, Recommendation
-from xzoo.runs.store import RunFolder
+from xzoo.runs.store import PLAN, RunFolder
 from xzoo.zoo.names import Reference
 from xzoo.zoo.wording import did_you_mean
 
@@ -53,13 +54,16 @@ def find(what: What, *, contender: str | None = None, seed: int | None = None, r
     else:
         folder = store.find(os.fspath(what), Path(runs))
     plan = folder.plan()
-    cells = msgspec.convert(plan["cells"], list[Cell])
+    cells = read_cells(folder, plan)
     name = _contender(folder, cells, contender)
-    cell = _kept(folder, [cell for cell in cells if cell.contender == name], seed, str(plan["keep"]))
+    cell = _kept(folder, [cell for cell in cells if cell.contender == name], seed, plan.get("keep", ""))
     asked = plan.get("backbones", {}).get(f"{cell.backbone}@{cell.weights}")
-    reference = msgspec.convert(asked, Reference) if asked else None
-    data: dict[str, Any] = plan["data"]
-    return Saved(folder, cell, tuple(data["classes"]), reference, data.get("white"))
+    try:
+        reference = msgspec.convert(asked, Reference) if asked else None
+        data: dict[str, Any] = plan["data"]
+        return Saved(folder, cell, tuple(data["classes"]), reference, data.get("white"))
+    except (KeyError, msgspec.ValidationError) as error:
+        raise StorageError(f"{folder.path / PLAN} holds no plan: {error}", "remove it, or give its command again") from error
 
 
 def contenders_of(folder: RunFolder, cells: Sequence[Cell], asked: Sequence[str]) -> list[str]:

@@ -38,8 +38,9 @@ def grouped(items: Sequence[Item], expression: str) -> tuple[Item, ...]:
     """
     try:
         pattern = re.compile(expression)
-    except re.error as error:
-        raise UsageError(f"group expression {expression!r} is no regular expression: {error}", "check its brackets") from error
+    except (re.error, RecursionError, OverflowError) as error:
+        shown = listed([repr(expression)])
+        raise UsageError(f"group expression {shown} is no regular expression: {error}", "check its brackets") from error
     if not pattern.groups:
         raise UsageError(
             f"group expression {expression!r} captures nothing", r"put brackets around the patient's part, as in '(person\d+)_'"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PLAN, OUTCOME = "plan.json", "compare.json"
+_LONGEST_NAME = 200
 MOST_MB = 2_000
 """10^6 bytes that a file of a run may have: the predictions of ten million images in ten classes."""
 
@@ -182,7 +183,7 @@ class RunFolder:
 
     def _named(self, cell: str) -> str:
         """Return the name of a cell. Raises StorageError for a path: a run folder that somebody sent may name any."""
-        if cell in {"", ".", ".."} or not {"/", "\\", "\0"}.isdisjoint(cell):
+        if cell in {"", ".", ".."} or len(cell) > _LONGEST_NAME or not {"/", "\\", "\0"}.isdisjoint(cell):
             raise _unreadable(self.path / PLAN, ValueError(f"it calls a cell {cell[:100]!r}"))
         return cell
 
@@ -250,8 +251,9 @@ def scan(runs: Path) -> Iterator[RunFolder]:
 
 def find(word: str, runs: Path) -> RunFolder:
     """Return the run that a path, a hash prefix or `last` means. Raises UsageError."""
-    if (Path(word) / PLAN).exists():
-        return RunFolder(Path(word))
+    with contextlib.suppress(OSError):  # such as a name that is too long for any file
+        if (Path(word) / PLAN).exists():
+            return RunFolder(Path(word))
     known = list(scan(runs))
     if word == "last" and known:
         return known[0]

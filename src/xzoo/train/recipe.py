@@ -94,6 +94,7 @@ RANGES = (
 
 MOST_MB = 1
 """10^6 bytes that a recipe file may have: one that is larger is another kind of file."""
+_MOST_DOTS = 50
 
 _TYPES = {field.name: field for field in fields(Recipe)}
 
@@ -130,7 +131,13 @@ def changed(recipe: Recipe, **values: Any) -> Recipe:
 def read(path: str) -> dict[str, Any]:
     """Return the values of a TOML recipe file. Raises UsageError."""
     try:
-        values = msgspec.toml.decode(regular.read_bytes(path, MOST_MB))
+        data = regular.read_bytes(path, MOST_MB)
+        # Python's parser takes time and memory by the square of a dotted name's length.
+        if any(line.partition(b"#")[0].count(b".") > _MOST_DOTS for line in data.splitlines()):
+            raise UsageError(
+                f"recipe file {path} has a line with more than {_MOST_DOTS} dots", "write lines such as `lr = 0.001`"
+            )
+        values = msgspec.toml.decode(data)
     except OSError as error:
         raise UsageError(f"recipe file {path}: {error.strerror}", "give the path of a TOML file") from None
     except (msgspec.DecodeError, ValueError, RecursionError) as error:

@@ -24,6 +24,7 @@ Declared = Backbone | Family
 Answer = TypeVar("Answer")
 NAMES = "use letters, digits, '_', '-' and '.', with '/' after a family"
 MOST_DECLARATIONS, MOST_MEMBERS = 10_000, 100_000
+_NOTHING = object()
 YOUR_FILE = "(your file)"
 """What stands in the place of a version for a backbone from a file."""
 
@@ -128,13 +129,14 @@ def from_file(file: str, attribute: str) -> Backbone:
         raise UsageError(f"there is no file {file}", "check the path; it is written ./mynet.py:net")
     offer = Offer(name=attribute, distribution=file, version=YOUR_FILE, value=file)
     module = guarded(offer, "be imported", lambda: _import_file(path))
-    if not hasattr(module, attribute):
+    # A module may compute what it is asked for, and so fail at it.
+    found = guarded(offer, f"give {attribute!r}", lambda: getattr(module, attribute, _NOTHING))
+    if found is _NOTHING:
         backbones = sorted(name for name, value in vars(module).items() if isinstance(value, Backbone))
         raise UsageError(
             f"{file} has no {attribute!r}",
             f"it has {', '.join(backbones)}" if backbones else "make a Backbone of that name in it",
         )
-    found = getattr(module, attribute)
     made = guarded(offer, f"call {attribute}()", found) if callable(found) else found
     if not isinstance(made, Backbone):
         raise PluginError(
