@@ -167,7 +167,7 @@ def screen_faults(told: str, error: str, folder: Path) -> list[str]:
 def campaign(asked: argparse.Namespace) -> dict[str, object]:
     """Try every point that is asked for, and return what was found."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # what is lost is lost by imitation, not by the disk
-    began, wrong, ended = time.monotonic(), {}, Counter[str]()
+    began, wrong, ended, last = time.monotonic(), {}, Counter[str](), 0
     with tempfile.TemporaryDirectory(prefix="xzoo-disk-", dir=memory) as place:
         words = prepare(Path(place))
         counts = []
@@ -182,8 +182,11 @@ def campaign(asked: argparse.Namespace) -> dict[str, object]:
             sys.exit(f"the points do not repeat: {counts}")
         whole = Trial(words, Path(place) / "whole").digests()
         numbers = range(asked.first, min(asked.last or counts[0][faults.ANY], counts[0][faults.ANY]) + 1, asked.every)
-        for turn, number in enumerate(numbers):
-            for error in asked.errors.split(",") if not asked.turns else [ALL_ERRORS[turn % len(ALL_ERRORS)]]:
+        for number in numbers:
+            if time.monotonic() - began > asked.seconds:
+                break
+            last = number
+            for error in asked.errors.split(",") if asked.turn is None else [ALL_ERRORS[(number + asked.turn) % len(ALL_ERRORS)]]:
                 fault = f"{faults.ANY}:{number}{'+' if asked.lasting and error != faults.TORN else ''}:{error}"
                 with tempfile.TemporaryDirectory(dir=place) as folder:
                     found = tried(Trial(words, Path(folder)), fault, whole)
@@ -192,7 +195,7 @@ def campaign(asked: argparse.Namespace) -> dict[str, object]:
     return {
         "points": counts[0],
         "tried": {error: ended[error] for error in ended},
-        "numbers": [numbers.start, numbers[-1], asked.every],
+        "numbers": [numbers.start, last, asked.every],
         "cells": len(whole),
         "seconds": round(time.monotonic() - began),
         "wrong": wrong,
@@ -206,7 +209,10 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--last", type=int, default=0)
     parser.add_argument("--every", type=int, default=1)
-    parser.add_argument("--turns", action="store_true", help="one error for each point, in turns")
+    parser.add_argument(
+        "--turn", type=int, help="one error for each point: at the first point this one, counted from 0, then the next"
+    )
+    parser.add_argument("--seconds", type=float, default=1e9, help="begin no other point after so many")
     parser.add_argument("--lasting", action="store_true", help="the disk goes on failing")
     import torch
 

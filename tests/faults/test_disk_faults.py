@@ -26,7 +26,7 @@ def told_by(script: str, *words: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("first", "every"), [(11, 31)])
 def test_a_disk_that_fails_is_told_and_the_same_command_again_ends_well(first: int, every: int) -> None:
-    found = told_by("disk_faults.py", "--turns", "--first", str(first), "--every", str(every))
+    found = told_by("disk_faults.py", "--turn", "0", "--first", str(first), "--every", str(every))
     assert found["wrong"] == {}
     assert found["points"]["any"] > 150
     assert len(found["tried"]) == 5
