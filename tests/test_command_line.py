@@ -10,8 +10,8 @@ import click
 from xzoo.cli.frame import COMMANDS, group
 
 TRAINING = (
-    "--augment --data --deterministic --device --dry-run --epochs --format --group --keep --no-latency --positive --recipe --runs "
-    "--set --split --split-seed --watch-test"
+    "--augment --data --deterministic --device --dry-run --epochs --format --group --keep --no-latency --positive --recipe "
+    "--runs --set --split --split-seed --watch-test"
 )
 WORDS = {
     "xzoo": "--debug --no-plugin --version",

@@ -39,8 +39,8 @@ def outcome_text(outcome: Outcome) -> str:
         latency_lines(outcome),
         comparison_lines(outcome.comparisons),
         finding_lines(outcome.findings),
-        recommendation_line(outcome),
         determinism_line(outcome),
+        recommendation_line(outcome),
     ]
     return "\n".join(printable(line) for line in "\n\n".join(part for part in parts if part).split("\n"))
 
