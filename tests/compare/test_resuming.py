@@ -21,7 +21,7 @@ from xzoo.data.pack import Pack
 from xzoo.runs.result import CellResult
 from xzoo.train.checkpoint import SECONDS, Checkpoints
 from xzoo.train.device import Device
-from xzoo.train.graph import Step
+from xzoo.train.eager import Step
 
 EPOCHS, STEPS = 4, 3
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 import xzoo
-from xzoo.compare import learning
 from xzoo.compare.cell import Output
 from xzoo.compare.learning import Asked
 from xzoo.compare.resuming import Resumed
@@ -21,6 +20,7 @@ from xzoo.data.pack import Pack
 from xzoo.runs.result import Cell, CellResult
 from xzoo.train.checkpoint import SECONDS, Checkpoints
 from xzoo.train.device import Device
+from xzoo.train.heads import train_heads
 
 EPOCHS = 6
 
@@ -43,12 +43,11 @@ class Trial:
 
     def run(
         self, at: int | None = None, do: Callable[[], object] | None = None, cells: list[Cell] | None = None
-    ) -> dict[str, Any]:
+    ) -> dict[int, Any]:
         """Compute cells; before epoch number `at` of this call do something, else be killed. Return outputs and errors."""
-        train = learning.train_heads
 
         def watched(*words: Any) -> Iterator[Any]:
-            epochs = train(*words)
+            epochs = train_heads(*words)
             for number in range(EPOCHS):
                 if number == at:
                     if do is None:
@@ -60,7 +59,7 @@ class Trial:
                 yield found
 
         with self.monkeypatch.context() as patch:
-            patch.setattr(learning, "train_heads", watched)
+            patch.setattr("xzoo.compare.learning.train_heads", watched)
             device, chosen = Device("cpu", "fp32", 1), cells or self.cells
             found = compute_together(self.prepared, chosen, self.pack, device, Asked("bright"), lambda name: self.folder / name)
             assert found is not None
@@ -97,7 +96,7 @@ def timeless(result: CellResult) -> CellResult:
     return dataclasses.replace(result, **values)
 
 
-def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def same(one: dict[int, Any], other: dict[int, Any]) -> bool:
     """Whether outputs agree byte for byte, and in all that is said of them."""
     return one.keys() == other.keys() and all(
         all(array.tobytes() == getattr(other[seed], kind)[name].tobytes() for name, array in getattr(one[seed], kind).items())

@@ -20,6 +20,7 @@ import hashlib
 import importlib
 import itertools
 import json
+import math
 import os
 import random
 import signal
@@ -192,8 +193,8 @@ def prepare_imports(folder: Path) -> None:
                 importlib.import_module(name)
 
 
-def campaign(num_kills: int, seed: int, word: str) -> dict[str, object]:
-    """Kill comparisons so often, and return what was found."""
+def campaign(num_kills: int, seed: int, word: str, seconds_at_most: float) -> dict[str, object]:
+    """Kill comparisons so often, or as often as the time allows, and return what was found."""
     draw = random.Random(seed)
     landed: Counter[str] = Counter()
     wrong: list[str] = []
@@ -208,7 +209,7 @@ def campaign(num_kills: int, seed: int, word: str) -> dict[str, object]:
         reference(words, Path(place) / "first")
         prepare_imports(Path(place) / "first")
         whole, seconds = reference(words, Path(place) / "whole")
-        while landed.total() < num_kills and not wrong:
+        while landed.total() < num_kills and not wrong and time.monotonic() - began < seconds_at_most:
             with tempfile.TemporaryDirectory(dir=place) as folder:
                 life = Life(words, Path(folder), draw.choice(INTERVALS if word == "KILL" else (1, NEVER)), word)
                 here = live(life, draw, min(MOST_IN_ONE, num_kills - landed.total()), seconds)
@@ -236,10 +237,11 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--signal", choices=CODES, default="KILL")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="Begin no further comparison after so many.")
     asked = parser.parse_args()
     for name in ("torch", "xzoo.cli.frame", "xzoo.compare.api", "xzoo.compare.experiment"):
         importlib.import_module(name)
-    found = campaign(asked.kills, asked.seed, asked.signal)
+    found = campaign(asked.kills, asked.seed, asked.signal, asked.seconds)
     print(json.dumps(found, indent=1))
     return int(bool(found["wrong"]))
 

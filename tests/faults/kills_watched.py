@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import importlib
 import itertools
 import mmap
 import os
@@ -14,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 PHASES = ("laying out", "packing", "features", "training", "checkpoint", "evaluation", "storing", "report")
 MOST_CELLS, MOST_STEPS = 16, 64
@@ -152,12 +153,15 @@ def prepare(folder: Path) -> list[str]:
 
 def watch(board: Board, every: int) -> None:
     """Let the parts of a comparison in this process write on the board; a checkpoint is due at every so many steps."""
-    from xzoo.compare import api, cell, experiment, outcome, together
+    from xzoo.compare import api, outcome, together
     from xzoo.compare.bench import Bench
+    from xzoo.compare.experiment import CellStarted
     from xzoo.train import boundary, features
     from xzoo.train.checkpoint import Checkpoints
-    from xzoo.train.graph import Step
+    from xzoo.train.eager import Step
 
+    # What these modules import by name is replaced there.
+    cell, experiment = (cast(Any, importlib.import_module(f"xzoo.compare.{name}")) for name in ("cell", "experiment"))
     parts: dict[str, list[tuple[Any, str]]] = {
         "packing": [(api, "make_pack")],
         "features": [(features, "compute"), (boundary, "compute")],
@@ -186,14 +190,14 @@ def watch(board: Board, every: int) -> None:
     def planned(plan: Any, *words: Any) -> Any:
         cells[:] = [one.id for one in plan.cells]
         for event in run(plan, *words):
-            if isinstance(event, experiment.CellStarted):
+            if isinstance(event, CellStarted):
                 board.begun[cells.index(event.cell.id)] += 1
             yield event
 
     Step.__call__ = counted  # type: ignore[method-assign, assignment]
-    experiment.compute, experiment.run = noted, planned  # type: ignore[assignment]
+    experiment.compute, experiment.run = noted, planned
     outcome.MOST_FORESEEN = 0  # what so few images would need to settle a pair takes longer to say than to train
-    cell.train = board.followed("training", cell.train)  # type: ignore[attr-defined]
+    cell.train = board.followed("training", cell.train)
     Checkpoints.is_due = property(lambda this: next(asked) % every == 0)  # type: ignore[method-assign, assignment]
 
 
@@ -217,6 +221,7 @@ def become(board: Board, words: list[str], folder: Path, every: int) -> None:
         if code == 0:
             with board.during("report"):
                 code = run(["report", "last", "-o", "report.html"])
+                board.landed = board.landed or board.phase
         (folder / "modules.txt").write_text("\n".join(sys.modules))
         sys.stdout.flush()
     except KeyboardInterrupt:  # between two commands

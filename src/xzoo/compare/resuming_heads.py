@@ -127,7 +127,7 @@ class HeadCheckpoints:
         head.bench.prepare_seconds += facts["prepare"]
         head.resumed = facts["resumed"] + 1
         head.notes = (*head.notes, *in_words(head.resumed, changes(facts["surroundings"], self._here)))
-        return BegunHead(*(tensors[name] for name in _NAMES), _pair(facts["resting"]))
+        return BegunHead(tensors["weights_OD"], tensors["first_OD"], tensors["second_OD"], _pair(facts["resting"]))
 
 
 def _words(head: Head) -> Mapping[str, Any]:

@@ -38,8 +38,8 @@ def held() -> Iterator[Held]:
     if threading.current_thread() is not threading.main_thread():
         yield found
         return
-    handlers = {number: signal.getsignal(number) for number in _NUMBERS}
-    handlers = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
+    found_there = {int(number): signal.getsignal(number) for number in _NUMBERS}
+    handlers = {number: handler for number, handler in found_there.items() if handler not in (signal.SIG_IGN, None)}
 
     def hold(number: int, frame: FrameType | None) -> None:
         if found.has_come:
