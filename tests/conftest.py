@@ -19,6 +19,7 @@ import xzoo
 if TYPE_CHECKING:
     from torch import nn
 
+    from serving import Serving
     from xzoo.data.pack import Pack
     from xzoo.runs.result import Cell
     from xzoo.train.prepared import Prepared
@@ -138,6 +139,19 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache for one test."""
     monkeypatch.setenv("XZOO_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serving]:
+    """A server on 127.0.0.1 whose answers a test writes, and no proxy before it."""
+    from serving import serving
+    from xzoo.model import exchange
+
+    monkeypatch.setattr(exchange, "ANSWER_SECONDS", 0.4)
+    for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    with serving() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

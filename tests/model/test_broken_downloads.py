@@ -131,8 +131,9 @@ def test_a_server_that_goes_on_with_another_file_is_found_out_by_the_hash(server
 def test_another_part_than_was_asked_for_is_not_used(words: str, server: Serving, path: Path) -> None:
     def answer(asked: Asked) -> None:
         if asked.headers["Range"]:
-            asked.head(206, Content_Range=words, Content_Length=len(CONTENT) - 50_000, ETag='"first"')
-            asked.wfile.write(CONTENT[50_000:])
+            begin = 49_999 if "49999" in words else 50_000
+            asked.head(206, Content_Range=words, Content_Length=len(CONTENT) - begin, ETag='"first"')
+            asked.wfile.write(CONTENT[begin:])
         else:
             asked.give(until=50_000 if len(server.ranges) == 1 else None)
 
