@@ -186,7 +186,10 @@ def remove(path: Path) -> None:
         if not path.is_dir() or path.is_symlink():
             disk.remove(path)
         elif (gone := unfinished.put_aside(path, unfinished.UNFINISHED)) is not None:
-            disk.remove(gone)
+            try:
+                disk.remove(gone)
+            finally:
+                unfinished.drop(gone)
 
 
 def sha256(path: Path) -> str:

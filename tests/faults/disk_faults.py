@@ -167,7 +167,8 @@ def screen_faults(told: str, error: str, folder: Path) -> list[str]:
 def campaign(asked: argparse.Namespace) -> dict[str, object]:
     """Try every point that is asked for, and return what was found."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # what is lost is lost by imitation, not by the disk
-    began, wrong, ended, last = time.monotonic(), {}, Counter[str](), 0
+    began, ended, last = time.monotonic(), Counter[str](), 0
+    wrong: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory(prefix="xzoo-disk-", dir=memory) as place:
         words = prepare(Path(place))
         counts = []

@@ -100,8 +100,8 @@ def main() -> int:
                 wrong += found + (read_only(trial, words) if number == asked.sizes else [])
             finally:
                 subprocess.run(["umount", str(trial.folder)], check=True)
-    found = {"bytes that it takes": needed, "too small": codes[5], "large enough": codes[0]}
-    print(json.dumps({**found, "seconds": round(time.monotonic() - began), "wrong": wrong}, indent=1))
+    sizes = {"bytes that it takes": needed, "too small": codes[5], "large enough": codes[0]}
+    print(json.dumps({**sizes, "seconds": round(time.monotonic() - began), "wrong": wrong}, indent=1))
     return int(bool(wrong))
 
 

@@ -97,7 +97,8 @@ def main() -> int:
     import xzoo.compare.experiment  # noqa: F401 - what a comparison imports, so that no process has to
 
     torch.set_num_threads(1)
-    draw, began, wrong, num_killed = random.Random(asked.seed), time.monotonic(), {}, 0
+    draw, began, num_killed = random.Random(asked.seed), time.monotonic(), 0
+    wrong: dict[int, list[str]] = {}
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="xzoo-several-", dir=memory) as place:
         words = disk_faults.prepare(Path(place))
