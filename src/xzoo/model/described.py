@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeGuard
 
 DTYPES = {
     "Float": ("float32", 4),
@@ -90,11 +91,11 @@ def one_size_each(storages: Iterable[Storage]) -> dict[str, int]:
     return sizes
 
 
-def is_count(value: object) -> bool:
+def is_count(value: object) -> TypeGuard[int]:
     """Whether it is a whole number that torch can count to."""
     return type(value) is int and 0 <= value < 1 << 62
 
 
-def is_counts(value: object) -> bool:
+def is_counts(value: object) -> TypeGuard[tuple[int, ...]]:
     """Whether all of a tuple are such numbers, and their product is."""
     return isinstance(value, tuple) and all(is_count(one) for one in value) and is_count(math.prod(value))
