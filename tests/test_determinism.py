@@ -65,7 +65,7 @@ def test_l1_the_same_command_gives_the_same_bytes(reference: tuple[Outcome, Byte
 
 
 def test_l3_order_and_company_change_nothing(reference: tuple[Outcome, Bytes], tiny: xzoo.Backbone, tmp_path: Path) -> None:
-    orders = [
+    orders: list[tuple[list[Any], Any, dict[str, Any]]] = [
         ([tiny, "convgap@random"], 2, {"freeze": ["finetune", "frozen"]}),
         (["convgap@random"], [5, 0, 3], {"freeze": ["frozen", "last:1"]}),
         ([tiny], 1, {"freeze": ["finetune"]}),
@@ -92,7 +92,8 @@ def test_l4_workers_and_watching_change_nothing(
     monkeypatch.setattr("os.process_cpu_count", lambda: cores, raising=False)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
     monkeypatch.setenv("XZOO_CACHE", str(tmp_path / "cache"))
-    words = {"freeze": ["frozen", "finetune"], "recipe": RECIPE, "latency": False, "keep": "all", "watch_test": cores == 7}
+    words: dict[str, Any] = {"freeze": ["frozen", "finetune"], "recipe": RECIPE, "latency": False, "keep": "all"}
+    words["watch_test"] = cores == 7
     plan = api.make_plan(["convgap@random", tiny], DATA, seeds=1, **words)
     follow(api.carry_out(plan, tmp_path / "runs", choose("cpu")), plan, "first", str(tmp_path), "cpu")
     found: Bytes = {}
@@ -165,7 +166,7 @@ def test_a_network_that_draws_from_pythons_own_numbers_is_noticed(tmp_path: Path
 
         class Noisy(nn.Sequential):
             def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
-                return torch.as_tensor(super().forward(images_BCHW + random.random()))
+                return torch.as_tensor(super().forward(images_BCHW + random.random()))  # type: ignore[no-untyped-call]
 
         return Noisy(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10))
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 import xzoo
 from starving import SAID, Starved
-from xzoo.compare import facts, findings, layout
-from xzoo.compare.api import compare
+from xzoo.compare import bench, facts, findings
+from xzoo.compare.api import carry_out, compare, make_plan
 from xzoo.compare.cell import Output, compute
+from xzoo.compare.experiment import CellEnded
 from xzoo.data.pack import Pack
 from xzoo.model.classifier import Classifier
 from xzoo.train.device import Device
@@ -155,14 +159,14 @@ def _fill(classifier: Classifier, name: str) -> None:
 def test_a_network_that_holds_no_numbers_ends_its_cell_before_a_step(
     where: str, freeze: str, computed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build, steps = layout.Place.of, []
+    build, steps = bench.Place.of, []
 
     def spoilt(*words: Any) -> Any:
         place = build(*words)
         NANS[where](place.classifier)
         return place
 
-    monkeypatch.setattr(layout.Place, "of", spoilt)
+    monkeypatch.setattr(bench.Place, "of", spoilt)
     monkeypatch.setattr(Step, "_move", lambda *words: steps.append(words))
     with pytest.raises(xzoo.XzooError) as caught:
         computed(freeze, engine="eager")
@@ -194,7 +198,7 @@ def test_a_step_without_a_number_names_the_image_that_makes_none(
         marks_B = images_BCHW.flatten(1).sum(1)
         return logits_BO * torch.where((marks_B - mark).abs() < 1e-2, float("nan"), 1.0)[:, None], auxiliary
 
-    place, batches = 9, layout.Place.images
+    place, batches = 9, bench.Place.images
     marks: list[float] = []
 
     def images(self: Any, *words: Any, **more: Any) -> Any:
@@ -204,7 +208,7 @@ def test_a_step_without_a_number_names_the_image_that_makes_none(
             marks.append(float(one_BCHW.sum()))
         return found
 
-    monkeypatch.setattr(layout.Place, "images", images)
+    monkeypatch.setattr(bench.Place, "images", images)
     mark = float("inf")
     computed("finetune", epochs=1)
     mark = marks[0]
@@ -278,3 +282,18 @@ def test_what_ends_the_training_of_many_heads_is_told_by_each_of_them(tmp_path: 
         ("frozen", "failed"), ("frozen", "failed"), ("finetune", "done"), ("finetune", "done"),
     ]  # fmt: skip
     assert {cell.error["kind"] for cell in outcome.failed if cell.error} == {"memory"}
+
+
+def test_image_files_that_vanish_once_training_has_begun_are_missed_by_nobody(tmp_path: Path) -> None:
+    for number in range(24):
+        file = tmp_path / "photos" / f"class {number % 2}" / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((32, 32), 10 * number, np.uint8)).save(file)
+    recipe = {"size": 32, "epochs": 2, "batch_size": 8, "precision": "fp32"}
+    plan = make_plan(["convgap@random"], tmp_path / "photos", freeze=["finetune"], seeds=1, recipe=recipe, latency=False)
+    events = carry_out(plan, tmp_path / "runs", DEVICE)
+    next(events)
+    shutil.rmtree(tmp_path / "photos")
+    [*_, last] = events
+    assert isinstance(last, CellEnded)
+    assert last.result.status == "done"

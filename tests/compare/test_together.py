@@ -14,6 +14,7 @@ import xzoo
 from xzoo.compare import learning, together
 from xzoo.compare.cell import Output, compute
 from xzoo.compare.learning import Asked
+from xzoo.compare.resuming import Resumed
 from xzoo.compare.together import Begun, compute_together, groups
 from xzoo.data.pack import Pack
 from xzoo.errors import CellError, PreflightError, ProofError
@@ -43,7 +44,7 @@ def found(prepared: Any, asked: list[Cell], pack: Pack, **wanted: Any) -> Found:
     results: Found = {}
     records: list[EpochRecord] = []
     for cell, item in items:
-        assert not isinstance(item, Begun)
+        assert not isinstance(item, Begun | Resumed)
         if isinstance(item, EpochRecord):
             records.append(item)
         else:

@@ -49,7 +49,7 @@ class Struck:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield them; what strikes strikes before the step."""
         del epoch, start
-        for images_BCHW, labels_B in zip(self.images_BCHW.split(3), self.labels_B.split(3), strict=True):
+        for images_BCHW, labels_B in zip(torch.split(self.images_BCHW, 3), torch.split(self.labels_B, 3), strict=True):
             if self.count == STRUCK:
                 self.strike(self.network)
             self.seen.append(snapshot(self.network))
@@ -76,7 +76,7 @@ def fill(name: str, value: float) -> Callable[[nn.Module], None]:
 
 def gradient_of(name: str) -> Callable[[nn.Module], None]:
     def strike(network: nn.Module) -> None:
-        network.get_parameter(name).register_hook(lambda gradient: gradient * NAN)
+        network.get_parameter(name).register_hook(lambda gradient: gradient * NAN)  # type: ignore[no-untyped-call]
 
     return strike
 

@@ -25,8 +25,9 @@ from xzoo.train import loop
 from xzoo.train.capture import Run
 from xzoo.train.checkpoint_state import Saving, Standing
 from xzoo.train.device import Device
+from xzoo.train.eager import Step
 from xzoo.train.features import FeatureBatches
-from xzoo.train.graph import Recorded, Step
+from xzoo.train.graph import Recorded
 from xzoo.train.learner import HeadOnFeatures, Learner, WholeNetwork, groups_of
 from xzoo.train.objective import objective
 from xzoo.train.recipe import make
@@ -81,7 +82,8 @@ def epoch_on_cuda(learner: Learner, batches: Any, **recipe: Any) -> Waits:
     work = loop._Work(standing, Saving(), batches, parse("finetune"), values, CUDA, rates_on="cuda")
     optimizer = work.hold(groups_of(classifier, rates, set()))
     steps.begin(optimizer, is_new_phase=True)
-    with Waits() as waits:
+    waits = Waits()
+    with waits:
         loop._steps(work, optimizer, rates, is_new_phase=False)
     assert standing.seen == 24
     return waits

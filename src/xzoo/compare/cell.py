@@ -159,7 +159,7 @@ class Finished:
         """Measure the predictions and return the cell's output."""
         bench, told = self.bench, self.told
         notes, memory = (*bench.notes, *told.notes), (*told.memory, *bench.memory)
-        sure = {"heads": told.heads, "changes": told.changes, "draws_on_host": told.draws_on_host}
+        level = level_of(bench.device, memory, notes, heads=told.heads, changes=told.changes, draws_on_host=told.draws_on_host)
         answers = {name: _answers(bench, name, one, pack) for name, one in self.found.items()}
         result = CellResult(
             **_identity(bench.cell),
@@ -178,7 +178,7 @@ class Finished:
             engine=bench.engine,
             resumed=told.resumed,
             memory=memory,
-            determinism=level_of(bench.device, memory, notes, **sure),
+            determinism=level,
         )
         return Output(result, _arrays(bench.split, self.found), self.learnt)
 
