@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
 
 MEGABYTE = 1_000_000
 _KINDS = (
@@ -18,7 +18,7 @@ _KINDS = (
 )
 
 
-def open_file(path: str | Path) -> BinaryIO:
+def open_file(path: str | Path) -> io.FileIO:
     """Open a file to read its bytes. Raises OSError, whose `strerror` says so, for what is no file."""
     # Asked before it is opened: that alone would wait for a pipe's other end, and may do something to a device.
     _check(path, os.stat(path).st_mode)  # noqa: PTH116

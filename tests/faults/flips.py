@@ -99,8 +99,17 @@ def _asks_cell(run: RunFolder) -> bool:
 
 
 def _result() -> CellResult:
-    words = {"contender": "tiny@random frozen", "backbone": "tiny", "weights": "random", "freeze": "frozen", "status": "done"}
-    return CellResult(id="cell", seed=0, learning_params=7, epochs=3, **words)
+    return CellResult(
+        id="cell",
+        contender="tiny@random frozen",
+        backbone="tiny",
+        weights="random",
+        freeze="frozen",
+        seed=0,
+        status="done",
+        learning_params=7,
+        epochs=3,
+    )
 
 
 def damaged(data: bytes, rng: random.Random, *, is_cut: bool) -> bytes:

@@ -24,7 +24,7 @@ def samples() -> Iterator[Sample]:
     many: dict[str, Any] = {"save_all": True, "append_images": frames[1:]}
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "words"
-    for name, image, options in (
+    chosen: tuple[tuple[str, Image.Image, dict[str, Any]], ...] = (
         ("PNG gray", Image.fromarray(gray), {}),
         ("PNG palette", Image.fromarray(colour).quantize(8), {"transparency": 1}),
         ("PNG alpha", Image.fromarray(_pixels(40, 24, 4)), {"exif": exif}),
@@ -45,7 +45,8 @@ def samples() -> Iterator[Sample]:
         ("WEBP", Image.fromarray(colour), {"exif": exif}),
         ("WEBP lossless", Image.fromarray(_pixels(40, 24, 4)), {"lossless": True}),
         ("WEBP several", frames[0].convert("RGB"), many),
-    ):
+    )
+    for name, image, options in chosen:
         file = io.BytesIO()
         image.save(file, format=name.partition(" ")[0], **options)
         yield name, file.getvalue()

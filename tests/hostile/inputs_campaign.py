@@ -1,4 +1,4 @@
-"""Every kind of bad input in a process of its own, as a user would meet it: screen, exit code, seconds and memory.
+"""Every kind of bad input in a process of its own, as a user would meet it: screen, exit code, seconds of computing, memory.
 
     python tests/hostile/inputs_campaign.py [--part 1/4] [--json FILE] [WORD ...]
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from inputs import MOST_MB, MOST_SECONDS, Kind, draw, wrong
 from inputs_all import KINDS, TRAINED
@@ -46,13 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"{kind.name}: {'; '.join(rows[-1]['wrong'])}", flush=True)
     good = sum(not row["wrong"] for row in rows)
     most = {key: max(row[key] for row in rows) for key in ("seconds", "MB")}
-    print(f"{good} of {len(rows)} kinds: one screen and the right code; at most {most['seconds']:.1f} s and {most['MB']} MB")
+    figures = f"at most {most['seconds']:.1f} s of computing, {most['MB']} MB"
+    print(f"{good} of {len(rows)} kinds: one screen and the right code; {figures}")
     if asked.json:
         Path(asked.json).write_text(json.dumps(rows, indent=1), "utf-8")
     return int(good < len(rows))
 
 
-def tried(kind: Kind, sound: Path, place: Path) -> dict[str, object]:
+def tried(kind: Kind, sound: Path, place: Path) -> dict[str, Any]:
     """Lay out a kind in a folder of its own, run its line, and return what was wrong, seconds and memory."""
     home = place / "home"
     shutil.copytree(sound, home, ignore=None if kind.has_run else shutil.ignore_patterns("xzoo-runs"))
@@ -62,13 +65,13 @@ def tried(kind: Kind, sound: Path, place: Path) -> dict[str, object]:
     finally:
         shutil.rmtree(home)
     faults = wrong(kind, code, out, err)
-    faults += [f"{seconds:.1f} s"] if seconds > MOST_SECONDS else []
+    faults += [f"{seconds:.1f} s of computing"] if seconds > MOST_SECONDS else []
     faults += [f"{megabytes} MB"] if megabytes > MOST_MB else []
     return {"name": kind.name, "wrong": faults, "seconds": seconds, "MB": megabytes}
 
 
 def run(kind: Kind, words: Sequence[str], home: Path, place: Path) -> tuple[int | None, str, str, float, int]:
-    """Run words in a process and return exit code, stdout, stderr, seconds, and the most memory in 10^6 bytes."""
+    """Run words in a process and return exit code, stdout, stderr, seconds of computing, and the most memory in 10^6 bytes."""
     path = os.pathsep.join(one for one in sys.path if one)
     own: Mapping[str, str] = {"XZOO_CACHE": str(place / "cache"), "TORCH_HOME": str(place / "torch"), "NO_COLOR": "1"}
     variables = {**os.environ, "PYTHONPATH": path, **own, **kind.variables}
@@ -79,18 +82,18 @@ def run(kind: Kind, words: Sequence[str], home: Path, place: Path) -> tuple[int 
         process.returncode = 0
         out.seek(0)
         err.seek(0)
-        return status, out.read(), err.read(), time.perf_counter() - began, used
+        return status, out.read(), err.read(), used.ru_utime + used.ru_stime, used.ru_maxrss // 1000
 
 
-def _ended(pid: int, began: float) -> tuple[int | None, int]:
+def _ended(pid: int, began: float) -> tuple[int | None, resource.struct_rusage]:
     while True:
         found, status, used = os.wait4(pid, os.WNOHANG)
         if found:
-            return os.waitstatus_to_exitcode(status), used.ru_maxrss // 1000
+            return os.waitstatus_to_exitcode(status), used
         if time.perf_counter() - began > LONGEST_S:
             os.kill(pid, 9)
             _, _, used = os.wait4(pid, 0)
-            return None, used.ru_maxrss // 1000
+            return None, used
         time.sleep(0.005)
 
 

@@ -41,7 +41,9 @@ def test_whatever_a_file_holds_it_is_read_or_refused(kinds: dict[str, Target], n
     assert counts["refused"] > 5
 
 
-_VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates() | st.lists(st.integers()) | st.just({})
+_VALUES: st.SearchStrategy[object] = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.dates(), st.lists(st.integers()), st.just({})
+)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(Recipe.__dataclass_fields__)) | st.text(), _VALUES, max_size=4))

@@ -18,6 +18,7 @@ from image_samples import mutated, samples
 from xzoo.data import apart, limits
 from xzoo.data.decode import UnreadableImageError, decode, quietly
 from xzoo.data.image_file import read_image
+from xzoo.data.items import Decoded
 from xzoo.data.source import open_source
 from xzoo.errors import DataError
 
@@ -59,9 +60,10 @@ def test_who_computes_for_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_large_image_waits_until_the_others_are_done() -> None:
-    share, order = limits.Share(10), []
+    order: list[str] = []
+    share = limits.Share(10)
     with share.of(6):
-        other = threading.Thread(target=lambda: [order.append("large") for _ in [0] if _hold(share, 100)])
+        other = threading.Thread(target=_hold, args=(share, 100, order))
         other.start()
         with share.of(4):
             order.append("small")
@@ -69,9 +71,9 @@ def test_a_large_image_waits_until_the_others_are_done() -> None:
     assert order == ["small", "large"]
 
 
-def _hold(share: limits.Share, size: int) -> bool:
+def _hold(share: limits.Share, size: int, order: list[str]) -> None:
     with share.of(size):
-        return True
+        order.append("large")
 
 
 @pytest.mark.parametrize("form", ["TIFF", "WEBP"])
@@ -85,12 +87,17 @@ def test_what_is_decoded_in_another_process_is_the_same(tmp_path: Path, form: st
 
 
 def test_only_what_pillow_cannot_end_is_decoded_in_another_process(tmp_path: Path) -> None:
-    apart_of_us = set()
+    handed: list[str] = []
+
+    def elsewhere(path: Path, name: str) -> Decoded:
+        handed.append(name)
+        return read_image(path, name)
+
     for name, data in samples():
         (tmp_path / "a").write_bytes(data)
-        read_image(tmp_path / "a", "a", lambda path, _, name=name: apart_of_us.add(name) or read_image(path, "a"))  # type: ignore[misc]
+        read_image(tmp_path / "a", name, elsewhere)
     compressed = {name for name, _ in samples() if name.startswith("TIFF ")} - {"TIFF raw", "TIFF float"}
-    assert apart_of_us == compressed | {"WEBP", "WEBP lossless", "WEBP several"}
+    assert set(handed) == compressed | {"WEBP", "WEBP lossless", "WEBP several"}
 
 
 @pytest.mark.parametrize(("number", "says"), [(signal.SIGSEGV, "end the decoder"), (signal.SIGPROF, "10 s of computing")])

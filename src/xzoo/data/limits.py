@@ -73,9 +73,7 @@ SHARE = Share(_PIXELS_AT_ONCE)
 
 def opened(path: Path) -> Metered:
     """Open an image file to be decoded within its time. Raises OSError for what is no file."""
-    raw = regular.open_file(path)
-    assert isinstance(raw, io.RawIOBase)
-    return Metered(raw, CPU_SECONDS)
+    return Metered(regular.open_file(path), CPU_SECONDS)
 
 
 def check_pixels(image: Image.Image) -> None:

@@ -50,7 +50,7 @@ _CHUNK = 1 << 24
 def load(path: Path) -> NDArray[Any]:
     """Map a .npy file into memory. Raises DataError."""
     try:
-        with io.BufferedReader(_raw(path)) as file:
+        with io.BufferedReader(regular.open_file(path)) as file:
             shape, is_fortran, kind = _header(file, path)
             _check_size(path, shape, kind, os.fstat(file.fileno()).st_size - file.tell())
             if not math.prod(shape) * kind.itemsize:
@@ -73,7 +73,7 @@ class Archive(Mapping[str, NDArray[Any]]):
                 shape, is_fortran, kind = _header(file, self._path)
                 _check_size(self._path, shape, kind, info.file_size - file.tell(), is_exact=True)
                 values = np.empty(math.prod(shape) * kind.itemsize, np.uint8)
-                _fill(file, memoryview(values))
+                _fill(file, values)
         except _BROKEN as error:
             raise unloadable(self._path, error) from error
         return values.view(kind).reshape(shape, order="F" if is_fortran else "C")
@@ -89,7 +89,7 @@ class Archive(Mapping[str, NDArray[Any]]):
 def opened(path: Path) -> Iterator[Archive]:
     """Yield the arrays of a .npz file, its members checked by what the archive says of them. Raises DataError."""
     try:
-        file = io.BufferedReader(_raw(path))
+        file = io.BufferedReader(regular.open_file(path))
     except OSError as error:
         raise unloadable(path, error) from error
     with file:
@@ -108,12 +108,6 @@ def unloadable(path: Path, error: BaseException) -> DataError:
         return error
     told = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return DataError(f"{path} cannot be read: {' '.join(told.split())[:300]}", "save the file again with numpy")
-
-
-def _raw(path: Path) -> io.RawIOBase:
-    raw = regular.open_file(path)
-    assert isinstance(raw, io.RawIOBase)
-    return raw
 
 
 def _header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -141,13 +135,13 @@ def _check_size(path: Path, shape: tuple[int, ...], kind: np.dtype[Any], num_byt
         raise DataError(f"{path} cannot be read: {text}, and {num_bytes:,} follow", "save the file again with numpy")
 
 
-def _fill(file: IO[bytes], values: memoryview) -> None:
+def _fill(file: IO[bytes], values: NDArray[np.uint8]) -> None:
     place = 0
     while place < len(values):
         part = file.read(min(_CHUNK, len(values) - place))
         if not part:
             raise EOFError("it ends before its last value")
-        values[place : place + len(part)] = part
+        values[place : place + len(part)] = np.frombuffer(part, np.uint8)
         place += len(part)
     # The member's checksum is looked at where it ends.
     if file.read(1):
