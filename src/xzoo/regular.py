@@ -20,8 +20,7 @@ _KINDS = (
 
 def open_file(path: str | Path) -> io.FileIO:
     """Open a file to read its bytes. Raises OSError, whose `strerror` says so, for what is no file."""
-    # Asked before it is opened: that alone would wait for a pipe's other end, and may do something to a device.
-    _check(path, os.stat(path).st_mode)  # noqa: PTH116
+    check(path)
     return open(path, "rb", buffering=0)  # noqa: PTH123
 
 
@@ -34,7 +33,14 @@ def read_bytes(path: str | Path, most_mb: int) -> bytes:
         return file.read()
 
 
-def _check(path: str | Path, mode: int) -> None:
+def check(path: str | Path) -> None:
+    """Raise OSError, whose `strerror` says so, for what is no file.
+
+    To be asked before opening: that alone would wait for a pipe's other end, and may do something to a device.
+    """
+    mode = os.stat(path).st_mode  # noqa: PTH116
+    if stat.S_ISREG(mode):
+        return
     for is_kind, name in _KINDS:
         if is_kind(mode):
             raise OSError(errno.EISDIR if name == "a folder" else errno.EINVAL, f"it is {name}, not a file", str(path))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from PIL import Image, UnidentifiedImageError
 
@@ -56,7 +57,7 @@ def read_image(path: Path, name: str, elsewhere: Elsewhere | None = None) -> Dec
                 return pixels_of(image)
 
 
-def _is_webp(file: limits.Metered) -> bool:
+def _is_webp(file: IO[bytes]) -> bool:
     head = file.read(12)
     file.seek(0)
     return head[:4] == b"RIFF" and head[8:] == b"WEBP"
