@@ -63,7 +63,9 @@ def test_a_convolution_gives_the_same_and_weights_gradients_no_further_from_the_
     outputs, of_images, of_weights = gradients(layer, images_BCHW, grad_BOhw, cheaper=True)
     own_outputs, of_images_own, of_weights_own = gradients(layer, images_BCHW, grad_BOhw, cheaper=False)
 
-    exact = conv2d_weight(images_BCHW.double(), layer.weight.shape, grad_BOhw.double(), layer.stride, layer.padding)
+    exact: Tensor = conv2d_weight(  # type: ignore[no-untyped-call]
+        images_BCHW.double(), layer.weight.shape, grad_BOhw.double(), layer.stride, layer.padding
+    )
     assert torch.equal(outputs, own_outputs)
     assert torch.equal(of_images, of_images_own)
     # Half a unit in the last of bfloat16's eight digits, relative, is the best that any way can reach.

@@ -64,8 +64,9 @@ def _cheaper(layer: nn.Module) -> type[nn.Module] | None:
 class _Conv2d(nn.Conv2d):
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """Return the convolution (B,O,h,w) of images (B,C,H,W)."""
+        assert not isinstance(self.padding, str)
         size = zip(images_BCHW.shape[2:], self.kernel_size, self.stride, self.padding, strict=True)
-        h, w = ((side + 2 * int(pad) - kernel) // stride + 1 for side, kernel, stride, pad in size)
+        h, w = ((side + 2 * pad - kernel) // stride + 1 for side, kernel, stride, pad in size)
         if not self.weight.requires_grad or (self.kernel_size != (1, 1) and h * w > _FEW):
             return super().forward(images_BCHW)
         images_BCHW, weight_OCKK = images_BCHW.to(torch.bfloat16), self.weight.to(torch.bfloat16)

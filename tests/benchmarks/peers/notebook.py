@@ -82,8 +82,10 @@ def make(asked: argparse.Namespace) -> tuple[nn.Module, nn.Module]:
         name = str(len(parent) - 1)
     head = nn.Linear(getattr(parent, name).in_features, 2)
     setattr(parent, name, head)
-    for auxiliary in (model.aux1, model.aux2) if has_auxiliary else ():
-        auxiliary.fc2 = nn.Linear(auxiliary.fc2.in_features, 2)
+    for auxiliary in ("aux1", "aux2") if has_auxiliary else ():
+        old = model.get_submodule(f"{auxiliary}.fc2")
+        assert isinstance(old, nn.Linear)
+        model.set_submodule(f"{auxiliary}.fc2", nn.Linear(old.in_features, 2))
     return model, head
 
 
