@@ -108,7 +108,7 @@ FILES: list[tuple[str, bytes | None, str, int, list[str]]] = [
         b"hello",
         f"compare convgap@./weights.txt {TINY}",
         3,
-        ["weights.txt is truncated or no checkpoint", "fetch it again"],
+        ["weights.txt is no checkpoint", "a .safetensors file"],
     ),
 ]
 
