@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 import xzoo
 from xzoo.compare.bench import build, input_of, view_of
-from xzoo.compare.cell import Output, compute
+from xzoo.compare.cell import compute
+from xzoo.compare.finishing import Output
 from xzoo.data.batches import Batches
 from xzoo.data.pack import Pack, make_pack
 from xzoo.data.source import arrays, open_source

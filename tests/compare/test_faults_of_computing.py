@@ -18,8 +18,9 @@ import xzoo
 from starving import SAID, Starved
 from xzoo.compare import bench, facts, findings
 from xzoo.compare.api import carry_out, compare, make_plan
-from xzoo.compare.cell import Output, compute
+from xzoo.compare.cell import compute
 from xzoo.compare.experiment import CellEnded
+from xzoo.compare.finishing import Output
 from xzoo.data.pack import Pack
 from xzoo.model.classifier import Classifier
 from xzoo.train.device import Device

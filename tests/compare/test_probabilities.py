@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 import xzoo
-from xzoo.compare.cell import Output, compute
+from xzoo.compare.cell import compute
+from xzoo.compare.finishing import Output
 from xzoo.compare.outcome import Outcome
 from xzoo.compare.probabilities import Answers, judge, over_seeds
 from xzoo.data.pack import Pack

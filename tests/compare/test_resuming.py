@@ -14,7 +14,8 @@ import pytest
 
 import xzoo
 from xzoo.compare.bench import Bench
-from xzoo.compare.cell import Output, compute
+from xzoo.compare.cell import compute
+from xzoo.compare.finishing import Output
 from xzoo.compare.progress import Progress
 from xzoo.compare.resuming import Resumed
 from xzoo.data.pack import Pack

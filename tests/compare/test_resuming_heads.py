@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import xzoo
-from xzoo.compare.cell import Output
+from xzoo.compare.finishing import Output
 from xzoo.compare.learning import Asked
 from xzoo.compare.resuming import Resumed
 from xzoo.compare.together import compute_together

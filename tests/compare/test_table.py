@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 import xzoo
 from xzoo.compare import cell as cells
-from xzoo.compare.cell import Output
+from xzoo.compare.finishing import Output
 from xzoo.data.pack import Pack, make_pack
 from xzoo.data.source import arrays, open_source
 from xzoo.runs.result import Cell

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 import xzoo
 from xzoo.compare import learning, together
-from xzoo.compare.cell import Output, compute
+from xzoo.compare.cell import compute
+from xzoo.compare.finishing import Output
 from xzoo.compare.learning import Asked
 from xzoo.compare.resuming import Resumed
 from xzoo.compare.together import Begun, compute_together, groups

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import xzoo
-from xzoo.compare.cell import Output, compute
+from xzoo.compare.cell import compute
+from xzoo.compare.finishing import Output
 from xzoo.errors import ProofError
 from xzoo.train.device import choose
 from xzoo.train.learner import groups_of

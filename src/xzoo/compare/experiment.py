@@ -8,8 +8,9 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xzoo.compare.cell import Output, compute, failed
+from xzoo.compare.cell import compute
 from xzoo.compare.facts import measure_facts
+from xzoo.compare.finishing import Output, failed
 from xzoo.compare.learning import Asked
 from xzoo.compare.plan import Plan
 from xzoo.compare.resuming import Resumed

@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from xzoo.compare.cell import Finished, Output, Told, finish, look_first
+from xzoo.compare.cell import look_first
+from xzoo.compare.finishing import Finished, Output, Told, finish
 from xzoo.compare.layout import Extracted, is_frozen
 from xzoo.compare.learning import Asked, Head, train_all
 from xzoo.compare.progress import Progress
