@@ -59,7 +59,11 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
             found.optimizers.append(self)
 
         def step(self, closure: Any = None) -> Any:
-            found.rates.append({id(p): group["lr"] for group in self.param_groups for p in group["params"]})
+            rates = {id(p): group["lr"] for group in self.param_groups for p in group["params"]}
+            # The trainer steps group by group; a group that was there already begins the next step.
+            if not found.rates or found.rates[-1].keys() & rates.keys():
+                found.rates.append({})
+            found.rates[-1].update(rates)
             return super().step(closure)
 
     def watched(learner: Any, *args: Any) -> Iterator[Any]:
