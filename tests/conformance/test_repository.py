@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from xzoo import durable
 from xzoo.cli import main
 from xzoo.conformance.repository import LICENCES, write
 from xzoo.errors import StorageError, UsageError
@@ -72,14 +73,14 @@ def test_what_is_there_already_is_not_touched(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_appears_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_text = Path.write_text
+    fill_bytes = durable.fill_bytes
 
-    def meanwhile(path: Path, *rest: str) -> int:
+    def meanwhile(path: Path, data: bytes) -> None:
         (tmp_path / "xzoo-net").mkdir(exist_ok=True)
-        write_text(tmp_path / "xzoo-net" / "mine", "mine")
-        return write_text(path, *rest)
+        (tmp_path / "xzoo-net" / "mine").write_text("mine")
+        fill_bytes(path, data)
 
-    monkeypatch.setattr(Path, "write_text", meanwhile)
+    monkeypatch.setattr(durable, "fill_bytes", meanwhile)
     with pytest.raises(UsageError, match="xzoo-net is there already"):
         write("net", tmp_path)
     assert texts(tmp_path) == {"xzoo-net/mine": "mine"}
