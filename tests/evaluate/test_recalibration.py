@@ -194,3 +194,12 @@ def test_a_temperature_that_is_not_there_has_a_reason(chances: list[list[float]]
     found, reason = temperature(np.array(chances), np.array(labels))
     assert found is None
     assert why in reason
+
+
+def test_two_patients_leave_no_p_whatever_rounding_makes_of_them() -> None:
+    said_N, hit_N = np.array([0.3, 0.6, 0.7, 0.4, 0.5, 0.2]), np.array([False, True, False, True, True, False])
+    two = bend(said_N, hit_N, np.array(["a", "a", "a", "b", "b", "b"]))
+    three = bend(said_N, hit_N, np.array(["a", "a", "b", "b", "c", "c"]))
+    assert two.slope is not None
+    assert (two.p, two.reason) == (None, "")
+    assert three.p is not None

@@ -16,6 +16,8 @@ from xzoo.runs.result import Measure
 
 Floats = NDArray[np.float64]
 _MOST_STEPS = 200
+_FEWEST_PATIENTS = 3
+"""Scores sum to 0 over patients, so that the sandwich over G of them has at most G - 1 dimensions, and Wald's p needs two."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ def bend(said_N: Floats, hit_N: NDArray[np.bool_], groups_N: NDArray[Any] | None
     away_P = found_P - np.array([0.0, 1.0])
     if groups_N is None:
         statistic = 2 * (_log_likelihood(design_NP @ found_P, hit_N) - _log_likelihood(odds_N, hit_N))
+    elif groups_N.max() < _FEWEST_PATIENTS - 1 or np.linalg.matrix_rank(cov_PP, hermitian=True) < 2:
+        return Bend(slope, intercept, None, "", "", certain)
     else:
         statistic = float(away_P @ np.linalg.solve(cov_PP, away_P))
     return Bend(slope, intercept, _tail(statistic, 2), "", "", certain)
