@@ -70,7 +70,7 @@ def allocate(file: IO[bytes], path: Path, num_bytes: int) -> None:
 def sync(file: IO[bytes], path: Path) -> None:
     """Flush a file that is open to the disk."""
     file.flush()
-    faults.passing("fsync", path, lambda: os.truncate(path, path.stat().st_size // 2))
+    faults.passing("fsync", path, lambda: _halve(path))
     os.fsync(file.fileno())
     faults.flushed(path)
 
@@ -79,9 +79,9 @@ def sync_file(path: Path) -> None:
     """Flush a file to the disk; one that a library wrote past the points passes its write now."""
     if not faults.is_known(path):
         faults.began(path)
-        faults.passing("write", path, lambda: os.truncate(path, path.stat().st_size // 2))
+        faults.passing("write", path, lambda: _halve(path))
     with path.open("rb") as file:
-        faults.passing("fsync", path, lambda: os.truncate(path, path.stat().st_size // 2))
+        faults.passing("fsync", path, lambda: _halve(path))
         os.fsync(file.fileno())
     faults.flushed(path)
 
@@ -143,3 +143,7 @@ def create(path: Path, data: bytes) -> bool:
             os.close(handle)
         return True
     return False
+
+
+def _halve(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)

@@ -76,7 +76,7 @@ def new_folder(folder: Path, stays: Callable[[], bool] = lambda: False) -> Itera
         temporary = unfinished.new_folder(folder)
     _filling[temporary] = folder
     try:
-        with told(folder, lambda: _bytes_in(temporary)):
+        with told(folder, lambda: bytes_in(temporary)):
             yield temporary
             _finish(temporary)
             _put_in_place(temporary, folder, stays)
@@ -98,7 +98,7 @@ def fill_file(path: Path, num_bytes: int | None = None) -> Iterator[IO[bytes]]:
     Where `num_bytes`, the size that it will have, is known, its space is taken first. Write through the file and never through
     a memory map: where the disk is full, the system kills a process that writes to mapped memory. Raises StorageError.
     """
-    with told(_final(path), lambda: num_bytes or _bytes_in(path)), disk.opened(path) as file:
+    with told(_final(path), lambda: num_bytes or bytes_in(path)), disk.opened(path) as file:
         if num_bytes is not None:
             disk.allocate(file, path, num_bytes)
         yield file
@@ -192,6 +192,16 @@ def remove(path: Path) -> None:
                 unfinished.drop(gone)
 
 
+def bytes_in(path: Path) -> int:
+    """Return the bytes of a file, or of all files in a folder; what vanishes meanwhile counts for nothing."""
+    total = 0
+    with contextlib.suppress(OSError):
+        for file in path.rglob("*") if path.is_dir() else (path,):
+            with contextlib.suppress(OSError):
+                total += file.stat().st_size if file.is_file() else 0
+    return total
+
+
 def sha256(path: Path) -> str:
     """Return the hexadecimal sha256 of a file's bytes."""
     with path.open("rb") as file:
@@ -237,11 +247,6 @@ def _final(path: Path) -> Path:
         if path.is_relative_to(temporary):
             return folder / path.relative_to(temporary)
     return path
-
-
-def _bytes_in(folder: Path) -> int:
-    files = folder.rglob("*") if folder.is_dir() else (folder,)
-    return sum(path.stat().st_size for path in files if path.is_file())
 
 
 def _umask() -> int:

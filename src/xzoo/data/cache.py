@@ -43,7 +43,7 @@ def limit() -> int:
 
 def size() -> int:
     """Return the bytes that all entries hold."""
-    return sum(_bytes_in(folder) for folder in _entries())
+    return sum(durable.bytes_in(folder) for folder in _entries())
 
 
 def entry(
@@ -101,7 +101,7 @@ def trim(limit_bytes: int | None = None, keep: Collection[Path] = ()) -> int:
     bound = limit() if limit_bytes is None else limit_bytes
     kept = {folder.resolve() for folder in keep}
     entries = sorted(((*_age(folder), folder) for folder in _entries()), key=lambda entry: entry[:2])
-    held = {folder: _bytes_in(folder) for _, _, folder in entries}
+    held = {folder: durable.bytes_in(folder) for _, _, folder in entries}
     total = sum(held.values())
     freed = 0
     for not_abandoned, _, folder in entries:
@@ -130,7 +130,7 @@ def _age(folder: Path) -> tuple[bool, int]:
 
 
 def _is_unfinished(folder: Path) -> bool:
-    return folder.name.startswith(".") and folder.name.endswith(".tmp")
+    return folder.name.startswith(".") and folder.name.endswith(unfinished.UNFINISHED)
 
 
 def _is_abandoned(folder: Path) -> bool:
@@ -145,12 +145,3 @@ def _evict(folder: Path) -> None:
         # Another process may evict the same entry at the same time.
         if folder.exists():
             raise
-
-
-def _bytes_in(folder: Path) -> int:
-    total = 0
-    with contextlib.suppress(OSError):
-        for path in folder.rglob("*"):
-            with contextlib.suppress(OSError):
-                total += path.stat().st_size if path.is_file() else 0
-    return total
