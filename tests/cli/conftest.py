@@ -5,7 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inputs import draw
 from xzoo.cli import main
 
 DISTS = Path(__file__).parents[1] / "dists"
@@ -82,22 +83,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def good(place: Path) -> Path:
     """A dataset that can be used: two classes of four gray images."""
-    return draw_images(place / "good")
-
-
-def draw_images(folder: Path, classes: Sequence[str] = "ab", each: int = 4) -> Path:
-    """Draw gray images of 16 pixels, `folder/CLASS/0.png` and so on, no two of them alike."""
-    rng = np.random.default_rng(len(str(folder)))
-    for name in classes:
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        for number in range(each):
-            Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8)).save(folder / name / f"{number}.png")
-    return folder
+    return draw(place / "good")
 
 
 @pytest.fixture(scope="session")
 def images() -> Callable[..., Path]:
-    return draw_images
+    return draw
 
 
 def half_written(folder: Path) -> list[Path]:

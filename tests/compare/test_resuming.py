@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sameness import KilledError, same
 
 import xzoo
 from xzoo.compare.bench import Bench
@@ -19,16 +20,11 @@ from xzoo.compare.finishing import Output
 from xzoo.compare.progress import Progress
 from xzoo.compare.resuming import Resumed
 from xzoo.data.pack import Pack
-from xzoo.runs.result import CellResult
 from xzoo.train.checkpoint import SECONDS, Checkpoints
 from xzoo.train.device import Device
 from xzoo.train.eager import Step
 
 EPOCHS, STEPS = 4, 3
-
-
-class KilledError(BaseException):
-    """Ends a cell as SIGKILL does: nothing in the way catches it."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -89,22 +85,6 @@ def _heard() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
-
-
-def timeless(result: CellResult) -> CellResult:
-    """Return a result without what a clock, the memory, or the number of calls has put into it."""
-    curves = tuple(dataclasses.replace(record, seconds=0.0) for record in result.curves)
-    notes = tuple(note for note in result.notes if not note.startswith("resumed"))
-    return dataclasses.replace(result, curves=curves, seconds=None, peak_memory_mb=None, resumed=0, notes=notes)
-
-
-def same(one: Output, other: Output) -> bool:
-    """Whether two outputs agree byte for byte, and in all that is said of them."""
-    pairs = [(one.predictions, other.predictions), (one.learnt, other.learnt)]
-    return timeless(one.result) == timeless(other.result) and all(
-        mine.keys() == theirs.keys() and all(array.tobytes() == theirs[name].tobytes() for name, array in mine.items())
-        for mine, theirs in pairs
-    )
 
 
 CASES: dict[str, dict[str, Any]] = {

@@ -164,6 +164,27 @@ def screen_faults(told: str, error: str, folder: Path) -> list[str]:
     return found
 
 
+def import_all() -> None:
+    """Import what a comparison does, in one thread, so that no process that is forked from this one has to."""
+    import torch
+
+    import xzoo.cli.frame
+    import xzoo.compare.api
+    import xzoo.compare.experiment  # noqa: F401
+
+    torch.set_num_threads(1)
+
+
+def undisturbed(words: list[str], folder: Path) -> dict[str, int]:
+    """Make the comparison in a new folder without a fault, import what it did, and return the points that it passed."""
+    folder.mkdir()
+    code, told, passed = Trial(words, folder).make(NEVER)
+    if code != 0:
+        sys.exit(f"the comparison itself ended with {code}: {told[-3000:]}")
+    kills.prepare_imports(folder.parent)
+    return passed
+
+
 def campaign(asked: argparse.Namespace) -> dict[str, object]:
     """Try every point that is asked for, and return what was found."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # what is lost is lost by imitation, not by the disk
@@ -171,14 +192,7 @@ def campaign(asked: argparse.Namespace) -> dict[str, object]:
     wrong: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory(prefix="xzoo-disk-", dir=memory) as place:
         words = prepare(Path(place))
-        counts = []
-        for name in ("first", "whole"):
-            (Path(place) / name).mkdir()
-            code, told, passed = Trial(words, Path(place) / name).make(NEVER)
-            if code != 0:
-                sys.exit(f"the comparison itself ended with {code}: {told[-3000:]}")
-            counts.append(passed)
-            kills.prepare_imports(Path(place))
+        counts = [undisturbed(words, Path(place) / name) for name in ("first", "whole")]
         if counts[0] != counts[1]:
             sys.exit(f"the points do not repeat: {counts}")
         whole = Trial(words, Path(place) / "whole").digests()
@@ -215,13 +229,7 @@ def main() -> int:
     )
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no other point after so many")
     parser.add_argument("--lasting", action="store_true", help="the disk goes on failing")
-    import torch
-
-    import xzoo.cli.frame
-    import xzoo.compare.api
-    import xzoo.compare.experiment  # noqa: F401 - what a comparison imports, so that no process has to
-
-    torch.set_num_threads(1)
+    import_all()
     found = campaign(parser.parse_args())
     print(json.dumps(found, indent=1))
     return int(bool(found["wrong"]))

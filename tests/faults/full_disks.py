@@ -23,7 +23,6 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import disk_faults
-import kills
 
 ROOM = 64 << 20
 
@@ -72,22 +71,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--sizes", type=int, default=12)
     asked = parser.parse_args()
-    import torch
-
-    import xzoo.cli.frame
-    import xzoo.compare.api
-    import xzoo.compare.experiment  # noqa: F401 - what a comparison imports, so that no process has to
-
-    torch.set_num_threads(1)
+    disk_faults.import_all()
     began, wrong, codes = time.monotonic(), [], Counter[int]()
     with tempfile.TemporaryDirectory(prefix="xzoo-full-") as place:
         words = disk_faults.prepare(Path(place))
         alone = disk_faults.Trial(words, Path(place) / "alone")
-        alone.folder.mkdir()
-        code, told, _ = alone.make(disk_faults.NEVER)
-        if code != 0:
-            sys.exit(f"the comparison itself ended with {code}: {told[-3000:]}")
-        kills.prepare_imports(Path(place))
+        disk_faults.undisturbed(words, alone.folder)
         whole, needed = alone.digests(), sum(path.stat().st_blocks * 512 for path in alone.folder.rglob("*"))
         for number in range(1, asked.sizes + 1):
             size = (needed * number // asked.sizes) >> 12 << 12

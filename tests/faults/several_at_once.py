@@ -90,24 +90,14 @@ def main() -> int:
     parser.add_argument("--commands", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    import torch
-
-    import xzoo.cli.frame
-    import xzoo.compare.api
-    import xzoo.compare.experiment  # noqa: F401 - what a comparison imports, so that no process has to
-
-    torch.set_num_threads(1)
+    disk_faults.import_all()
     draw, began, num_killed = random.Random(asked.seed), time.monotonic(), 0
     wrong: dict[int, list[str]] = {}
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="xzoo-several-", dir=memory) as place:
         words = disk_faults.prepare(Path(place))
         alone = disk_faults.Trial(words, Path(place) / "alone")
-        alone.folder.mkdir()
-        code, told, _ = alone.make(disk_faults.NEVER)
-        if code != 0:
-            sys.exit(f"the comparison itself ended with {code}: {told[-3000:]}")
-        kills.prepare_imports(Path(place))
+        disk_faults.undisturbed(words, alone.folder)
         os.environ.pop(faults.VARIABLE, None)
         whole = alone.digests()
         for number in range(asked.rounds):
