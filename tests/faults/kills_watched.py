@@ -161,7 +161,9 @@ def watch(board: Board, every: int) -> None:
     from xzoo.train.eager import Step
 
     # What these modules import by name is replaced there.
-    cell, experiment = (cast(Any, importlib.import_module(f"xzoo.compare.{name}")) for name in ("cell", "experiment"))
+    cell, experiment, items = (
+        cast(Any, importlib.import_module(f"xzoo.compare.{name}")) for name in ("cell", "experiment", "items")
+    )
     parts: dict[str, list[tuple[Any, str]]] = {
         "packing": [(api, "make_pack")],
         "features": [(features, "compute"), (boundary, "compute")],
@@ -176,7 +178,7 @@ def watch(board: Board, every: int) -> None:
             setattr(place, attribute, board.wrapped(name, getattr(place, attribute)))
     cells: list[str] = []
     current, asked = [""], itertools.count(1)
-    make, compute, run = Step.__call__, experiment.compute, experiment.run
+    make, compute, run = Step.__call__, items.compute, experiment.run
 
     def counted(this: Any, inputs: Any, labels_B: Any) -> None:
         number = this.epoch * STEPS + this.step
@@ -195,7 +197,7 @@ def watch(board: Board, every: int) -> None:
             yield event
 
     Step.__call__ = counted  # type: ignore[method-assign, assignment]
-    experiment.compute, experiment.run = noted, planned
+    items.compute, experiment.run = noted, planned
     outcome.MOST_FORESEEN = 0  # what so few images would need to settle a pair takes longer to say than to train
     cell.train = board.followed("training", cell.train)
     Checkpoints.is_due = property(lambda this: next(asked) % every == 0)  # type: ignore[method-assign, assignment]

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from xzoo.compare.cell import compute
-from xzoo.compare.facts import measure_facts
-from xzoo.compare.finishing import Output, failed
-from xzoo.compare.learning import Asked
+from xzoo.compare.finishing import Output
+from xzoo.compare.items import alone, facts_of, failure, several
 from xzoo.compare.plan import Plan
 from xzoo.compare.resuming import Resumed
 from xzoo.compare.sharing import Sharing
-from xzoo.compare.together import Begun, Item, compute_together, groups
-from xzoo.errors import StorageError, XzooError
+from xzoo.compare.together import Begun, Item, groups
+from xzoo.errors import StorageError
 from xzoo.model import fetch
 from xzoo.runs.result import Cell, CellResult, EpochRecord
 from xzoo.runs.store import RunFolder
@@ -24,7 +21,6 @@ from xzoo.train import memory
 from xzoo.train.checkpoint import interval
 from xzoo.train.device import Device
 from xzoo.train.prepared import Prepared, prepare
-from xzoo.train.shortage import is_out_of_memory
 from xzoo.zoo.spec import Choice, FileStart, Weights
 
 
@@ -73,28 +69,34 @@ class CellsAwaited:
 
 Event = CellStarted | CellResumed | EpochEnded | CellEnded | CellsAwaited
 
+Launch = Callable[[Plan, Sharing, Device, Sequence[Cell], Mapping[str, int]], Iterator[Event]]
+"""Computes cells of a plan that nobody else does, keeps them, and yields events; with the place of each cell in the plan."""
 
-def run(plan: Plan, folder: RunFolder, device: Device) -> Generator[Event]:
-    """Compute what is missing from the run folder, backbone by backbone, and yield events.
 
-    Raises WeightsError before any cell where a file of weights is not what it should be, and StorageError.
+def run(plan: Plan, folder: RunFolder, device: Device, launch: Launch | None = None) -> Generator[Event]:
+    """Tell what the run folder holds, compute what is missing from it, and yield events.
+
+    `launch` computes cells, here and backbone by backbone unless another is given. Raises WeightsError before any cell where a
+    file of weights is not what it should be, and StorageError.
     """
+    launch = launch or one_by_one
     interval()  # what is no number of seconds is told before anything is computed
     missing = {cell.id for cell in plan.cells if not folder.has(cell.id)}
-    for label in dict.fromkeys(_label(cell) for cell in plan.cells if cell.id in missing):
+    for label in dict.fromkeys(label_of(cell) for cell in plan.cells if cell.id in missing):
         check_start(plan.choices[label])
     folder.write_plan(plan.described())
     places = {cell.id: place for place, cell in enumerate(plan.cells, 1)}
     with Sharing(folder, plan.cells, missing) as sharing:
-        for label, group in itertools.groupby(plan.cells, key=_label):
+        todo: list[Cell] = []
+        for label, group in itertools.groupby(plan.cells, key=label_of):
             cells = list(group)
-            todo = [cell for cell in cells if cell.id in sharing.open]
             for cell in cells:
                 if cell.id not in missing and (result := folder.cell(cell.id)):
                     folder.drop_checkpoints(cell.id)
                     yield CellEnded(result, places[cell.id], len(plan.cells), was_kept=True)
-            if todo or not _knows(plan, folder, label):
-                yield from _backbone(plan, sharing, device, plan.choices[label], todo or cells[:1], places)
+            still_open = [cell for cell in cells if cell.id in sharing.open]
+            todo += still_open or ([] if knows(plan, folder, label) else cells[:1])
+        yield from launch(plan, sharing, device, todo, places)
         told: set[tuple[str, ...]] = {()}
         while sharing.open:
             for result in sharing.elsewhere():
@@ -102,8 +104,7 @@ def run(plan: Plan, folder: RunFolder, device: Device) -> Generator[Event]:
             if (holders := sharing.holders()) not in told:
                 told |= {holders}
                 yield CellsAwaited(len(sharing.open), holders)
-            for label, group in itertools.groupby(sharing.free(), key=_label):
-                yield from _backbone(plan, sharing, device, plan.choices[label], list(group), places)
+            yield from launch(plan, sharing, device, sharing.free(), places)
     if all(folder.is_finished(cell.id) for cell in plan.cells):
         folder.drop_checkpoints()
 
@@ -115,6 +116,12 @@ def check_start(choice: Choice) -> None:
         prepare(choice)
     elif isinstance(choice.start, Weights) and path is not None:
         fetch.verify(path, choice.start)
+
+
+def one_by_one(plan: Plan, sharing: Sharing, device: Device, cells: Sequence[Cell], places: Mapping[str, int]) -> Iterator[Event]:
+    """Compute the cells here, backbone by backbone; of one whose cells are all done, one stands for what is not known of it."""
+    for label, group in itertools.groupby(cells, key=label_of):
+        yield from _backbone(plan, sharing, device, plan.choices[label], list(group), places)
 
 
 def _backbone(
@@ -147,7 +154,7 @@ def _backbone(
                 keep(plan, folder, item)
                 result = item.result
             else:
-                result = _failure(cell, item)
+                result = failure(cell, item)
                 folder.write_failure(result)
             sharing.ended(cell.id)
             yield CellEnded(result, places[cell.id], len(plan.cells), was_kept=False)
@@ -168,52 +175,22 @@ def _items(
         if not group:
             continue
         yield group[0], Begun()
-        try:
-            asked = Asked(plan.positive, plan.watch_test)
-            found = compute_together(prepared, group, plan.pack, device, asked, sharing.folder.checkpoints)
-        except StorageError:
-            raise
-        except Exception as error:
-            found = iter([(cell, error) for cell in group])
+        found = several(plan, sharing.folder, device, prepared, group)
         if found is not None:
             together |= {cell.id for cell in group}
             yield from found
     for cell in cells:
         if cell.id not in together and sharing.mine([cell]):
-            yield from _alone(plan, sharing.folder, device, prepared, cell)
-
-
-def _alone(plan: Plan, folder: RunFolder, device: Device, prepared: Prepared, cell: Cell) -> Generator[Item]:
-    yield cell, Begun()
-    asked: dict[str, Any] = {"positive": plan.positive, "watch_test": plan.watch_test}
-    try:
-        with contextlib.closing(
-            compute(prepared, cell, plan.pack, device, **asked, checkpoints=folder.checkpoints(cell.id))
-        ) as items:
-            for item in items:
-                yield cell, item
-    except StorageError:
-        raise
-    except Exception as error:
-        yield cell, error
+            yield from alone(plan, sharing.folder, device, prepared, cell)
 
 
 def _keep_facts(plan: Plan, folder: RunFolder, device: Device, prepared: Prepared, cells: Sequence[Cell]) -> None:
-    """Measure the backbone as the first cell has it that can; a cell that cannot says so itself."""
-    if _knows(plan, folder, prepared.choice.label):
-        return
-    for cell in cells:
-        try:
-            facts = measure_facts(prepared, plan, cell, device)
-        except StorageError:
-            raise
-        except Exception:  # a network of somebody else raises what it likes, and the cell that meets it tells it
-            continue
-        folder.write_facts(prepared.choice.label, facts)
-        return
+    label = prepared.choice.label
+    if not knows(plan, folder, label) and (facts := facts_of(plan, device, prepared, cells)):
+        folder.write_facts(label, facts)
 
 
-def _knows(plan: Plan, folder: RunFolder, label: str) -> bool:
+def knows(plan: Plan, folder: RunFolder, label: str) -> bool:
     """Whether the run folder holds what the plan asks to know of a backbone."""
     facts = folder.facts(label)
     return facts is not None and (bool(facts.latency) or not plan.latency)
@@ -235,14 +212,6 @@ def keep(plan: Plan, folder: RunFolder, output: Output) -> None:
                 folder.drop_learnt(other.id)
 
 
-def _label(cell: Cell) -> str:
+def label_of(cell: Cell) -> str:
+    """Return the label of a cell's backbone with its weights."""
     return f"{cell.backbone}@{cell.weights}"
-
-
-def _failure(cell: Cell, error: Exception) -> CellResult:
-    if isinstance(error, XzooError):
-        return failed(cell, error.kind, error.text, error.remedy)
-    if is_out_of_memory(error):
-        return failed(cell, "memory", f"memory ran out: {error}", "choose a smaller size (--set size=...) or a smaller backbone")
-    text = f"{type(error).__name__}: {error}"
-    return failed(cell, "bug", text, "if the backbone is your own, correct it; else report this, with the output of --debug")
