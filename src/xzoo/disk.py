@@ -111,6 +111,17 @@ def rename(source: Path, target: Path) -> None:
     done()
 
 
+def link(source: Path, target: Path) -> None:
+    """Give a file that is whole a second name, or copy it where the file system knows no such thing."""
+    faults.passing("write", target)
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in {*_NO_SUCH_CALL, errno.EPERM, errno.EMLINK, errno.EXDEV}:
+            raise
+        shutil.copyfile(source, target)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it that are missing; the disk holds their names when it returns."""
     if folder.is_dir():

@@ -1,9 +1,9 @@
 """The only module that writes files: a file is whole or absent, whatever happens in between.
 
 How to write: `write_bytes` or `write_file` for one file, `new_folder` for several that belong together, and inside of its block
-`fill_bytes` or `fill_file`. `append_file` and `put_in_place` are for what grows over several processes, such as a download, and
-`create_file` for what one of several processes may have. All of it passes the points of disk.py, at which XZOO_FAULT makes a disk
-fail. Every failure is a StorageError that names the file and what is needed.
+`fill_bytes`, `fill_file` or `fill_link`. `append_file` and `put_in_place` are for what grows over several processes, such as a
+download, and `create_file` for what one of several processes may have. All of it passes the points of disk.py, where XZOO_FAULT
+lets a disk fail. Every failure is a StorageError that names the file and what is needed.
 
 What is unfinished is called `.NAME.OWNER.*.tmp`. The process that began it removes it; where that was killed, the next process
 that writes into the same folder does.
@@ -102,6 +102,17 @@ def fill_file(path: Path, num_bytes: int | None = None) -> Iterator[IO[bytes]]:
         if num_bytes is not None:
             disk.allocate(file, path, num_bytes)
         yield file
+
+
+def fill_link(path: Path, source: Path) -> None:
+    """Put a file that nobody writes any more into a folder of `new_folder`: both names share its bytes where the disk can do so.
+
+    Raises StorageError, and FileNotFoundError where there is no such file.
+    """
+    if not source.exists():
+        raise FileNotFoundError(source)
+    with told(_final(path), lambda: bytes_in(source)):
+        disk.link(source, path)
 
 
 @contextlib.contextmanager

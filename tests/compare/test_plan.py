@@ -87,7 +87,7 @@ OTHER_VALUES = {
     "epochs": 11, "batch_size": 31, "optimizer": "sgd", "lr": 2e-3, "momentum": 0.8, "weight_decay": 0.02, "schedule": "step",
     "warmup": 1.0, "step_size": 11, "step_gamma": 0.2, "loss": "bce", "label_smoothing": 0.1, "class_weights": "balanced",
     "clip": 2.0, "patience": 3, "batch_norm_momentum": 0.3, "augment": "chest-xray", "size": 64, "crop": "centre",
-    "precision": "fp32", "keep": "last", "views": 2, "head": "solver", "engine": "eager",
+    "precision": "fp32", "keep": "last", "views": 2, "head": "solver", "engine": "eager", "shuffle": "blocks",
 }  # fmt: skip
 
 

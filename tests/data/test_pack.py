@@ -150,7 +150,7 @@ def test_a_gray_view_stores_one_channel_and_says_three() -> None:
 def test_images_of_the_size_asked_for_are_not_copied(shape: tuple[int, ...]) -> None:
     pack = stack(*shape)
     view = make_view(pack, size=(6, 6), num_channels=3)
-    assert np.shares_memory(view.pixels_NCHW, pack.pixels)
+    assert np.shares_memory(view.pixels_NCHW, pack.pixels.parts[0])
     assert np.array_equal(view.pixels_NCHW[3].transpose(1, 2, 0), pack.image(3))
     assert not (cache.root() / "views").exists()
 

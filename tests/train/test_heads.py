@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from xzoo.data.batches import chunks, shuffled
+from xzoo.data.batches import chunks
+from xzoo.data.order import shuffled
 from xzoo.train.heads import HeadEpoch, HeadTask, train_heads
 from xzoo.train.objective import num_outputs, objective
 from xzoo.train.recipe import Recipe

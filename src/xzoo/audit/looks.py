@@ -6,7 +6,6 @@ N = images, T = traits, H, W = pixels, C = channels
 from __future__ import annotations
 
 import hashlib
-import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +14,10 @@ from PIL import Image
 
 from xzoo.audit.traits import TRAITS, traits_of
 from xzoo.data.pack import Pack
-from xzoo.data.packing import PIXELS, each
+from xzoo.data.packing import each
 
 SKETCH = 48
 """Pixels of a sketch's side: twice what the search for near-copies reads, so that its crops are of whole pixels' worth."""
-
-_AT_ONCE = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +34,7 @@ def look_at(pack: Pack) -> Looks:
     digests: list[str] = []
     sketches_NHW = np.empty((len(pack), SKETCH, SKETCH), np.uint8)
     traits_NT = np.empty((len(pack), len(TRAITS)), np.float32)
-    window = _Window(pack)
-    for place, (digest, sketch_HW, traits_T) in enumerate(each(lambda index: _look(window.image(index)), len(pack))):
+    for place, (digest, sketch_HW, traits_T) in enumerate(each(lambda index: _look(pack.image(index)), len(pack))):
         digests.append(digest)
         sketches_NHW[place], traits_NT[place] = sketch_HW, traits_T
     return Looks(tuple(digests), sketches_NHW, traits_NT)
@@ -55,28 +51,3 @@ def _look(image_HWC: NDArray[np.uint8]) -> tuple[str, NDArray[np.uint8], NDArray
     image = gray(image_HWC)
     sketch_HW = np.asarray(image.resize((SKETCH, SKETCH), Image.Resampling.BILINEAR))
     return digest.hexdigest(), sketch_HW, traits_of(np.asarray(image), sketch_HW, image_HWC.shape[-1])
-
-
-class _Window:
-    """A pack's pixels, mapped a part at a time: pages of one map over all would count as memory until it ends."""
-
-    def __init__(self, pack: Pack) -> None:
-        self._pack = pack
-        self._part = -1
-        self._mapped: NDArray[np.uint8] = np.empty(0, np.uint8)
-        self._lock = threading.Lock()
-
-    def image(self, index: int) -> NDArray[np.uint8]:
-        """Return a copy of an image (H,W,C); fastest where neighbours are asked for one after the other."""
-        shape = self._pack.shapes_N3[index]
-        first = index // _AT_ONCE * _AT_ONCE
-        with self._lock:
-            if index // _AT_ONCE != self._part:
-                last = min(first + _AT_ONCE, len(self._pack)) - 1
-                begin = int(self._pack.starts_N[first])
-                size = int(self._pack.starts_N[last] + self._pack.shapes_N3[last].prod()) - begin
-                path = self._pack.folder / PIXELS
-                self._mapped = np.memmap(path, np.uint8, "r", offset=begin, shape=(size,))
-                self._part = index // _AT_ONCE
-            start = int(self._pack.starts_N[index] - self._pack.starts_N[first])
-            return np.array(self._mapped[start : start + int(shape.prod())]).reshape(shape)

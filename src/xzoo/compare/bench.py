@@ -5,6 +5,7 @@ N = images
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from xzoo.data import split as splits
 from xzoo.data.batches import Batches
+from xzoo.data.order import Blocks, blocks_of
 from xzoo.data.pack import Pack, View, make_view
 from xzoo.data.split import Split
 from xzoo.errors import PreflightError
@@ -73,10 +75,12 @@ class Bench:
     val_losses: list[NDArray[np.float32]] = field(default_factory=list)
     ids_N: Sequence[str] = ()
     passes: Sequence[Passing] = ()
+    blocks: Blocks | None = None
     answer: Parted = field(init=False)
 
     def __post_init__(self) -> None:
         self.answer = Parted(self.logits_of, "answering images")
+        self.notes += (self.blocks.told,) if self.blocks else ()
 
     @property
     def memory(self) -> tuple[Shortage, ...]:
@@ -127,12 +131,25 @@ class Place:
 
     def images(self, cell: Cell, indices: NDArray[np.int64], augment: str = "none", batch_size: int = 0) -> Batches:
         """Return images as batches, of the recipe's size unless another is given."""
-        size = batch_size or make_recipe(cell.recipe).batch_size
-        views = make_recipe(cell.recipe).views
-        kind = self.device.kind
+        recipe = make_recipe(cell.recipe)
         return Batches(
-            self.view, self.pack.labels_N, indices, self.preprocess, size, cell.seed, augment, kind, views=views, pack=self.pack
+            self.view,
+            self.pack.labels_N,
+            indices,
+            self.preprocess,
+            batch_size or recipe.batch_size,
+            cell.seed,
+            augment,
+            self.device.kind,
+            views=recipe.views,
+            pack=self.pack,
+            blocks=self.blocks(recipe),
         )
+
+    def blocks(self, recipe: Recipe) -> Blocks | None:
+        """Return how the recipe shuffles images of this size; None where all are shuffled."""
+        num_images, *image = self.view.pixels_NCHW.shape
+        return blocks_of(recipe.shuffle, num_images, math.prod(image))
 
     def laid(self, cell: Cell) -> dict[str, Any]:
         """Return what every bench of a cell holds."""
@@ -145,6 +162,7 @@ class Place:
             "split": self.split(cell),
             "labels_N": self.pack.labels_N,
             "ids_N": self.pack.ids_N,
+            "blocks": self.blocks(make_recipe(cell.recipe)),
         }
 
 

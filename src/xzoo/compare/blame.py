@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xzoo.compare.bench import Bench
-from xzoo.data.batches import chunks, shuffled
+from xzoo.data.batches import chunks
 from xzoo.data.items import counted
+from xzoo.data.order import shuffled
 from xzoo.train.finite import NotFiniteError, some, suspects
 
 
@@ -23,7 +24,7 @@ def named(error: NotFiniteError, bench: Bench) -> NotFiniteError:
     The network is as it was before the batch. Whatever keeps it from answering, the batch's first images are named.
     """
     assert error.step is not None
-    order = shuffled(bench.split.train, bench.cell.seed, error.epoch)
+    order = shuffled(bench.split.train, bench.cell.seed, error.epoch, bench.blocks)
     batch_B = chunks(order, bench.recipe.batch_size)[error.step]
     bench.classifier.network.eval()
     try:

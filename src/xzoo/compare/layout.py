@@ -101,7 +101,7 @@ class Extracted:
         learner = HeadOnFeatures(place.classifier, self.standardiser(train_N))
 
         def stored(indices: NDArray[np.int64], batch_size: int = _MANY) -> features.FeatureBatches:
-            return features.FeatureBatches(self.features_N, self.labels_N, indices, batch_size, cell.seed)
+            return features.FeatureBatches(self.features_N, self.labels_N, indices, batch_size, cell.seed, laid["blocks"])
 
         return Bench(
             **laid,

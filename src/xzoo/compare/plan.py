@@ -165,7 +165,9 @@ def _cell(choice: Choice, freeze: str, seed: int, variation: Variation, pack: Pa
     contender = " ".join(word for word in (choice.label, freeze, variation.words) if word)
     recipe, split = asdict(variation.recipe), asdict(variation.split)
     start = [choice.label, _weights_hash(choice), identity(choice)]
-    content = msgspec.json.encode([_data_key(pack), start, freeze, seed, recipe, split], order="sorted")
+    # A value that came later counts where it is set, so that cells keep the names that they had before it.
+    counting = {key: value for key, value in recipe.items() if (key, value) != ("shuffle", "auto")}
+    content = msgspec.json.encode([_data_key(pack), start, freeze, seed, counting, split], order="sorted")
     return Cell(
         id=f"{_short(contender)}-s{seed}-{hashlib.sha256(content).hexdigest()[:10]}",
         contender=contender,

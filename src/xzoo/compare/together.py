@@ -144,7 +144,7 @@ def _prepared(extracted: Extracted, cell: Cell, pack: Pack, tables: dict[bytes, 
     path = classifier.backbone.head.path
     weight, bias = (classifier.network.get_parameter(f"{path}.{name}").detach() for name in ("weight", "bias"))
     start_OD = torch.cat([weight, bias[:, None]], 1)
-    task = HeadTask(recipe, cell.seed, start_OD, tables[key], pack.labels_N, train_N, len(pack.classes))
+    task = HeadTask(recipe, cell.seed, start_OD, tables[key], pack.labels_N, train_N, len(pack.classes), bench.blocks)
     bench.prepare_seconds = time.perf_counter() - began
     return Head(bench, task, (f"{path}.weight", f"{path}.bias"), Progress(recipe))
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xzoo.data.augment import changed, luminance, parameters, parse
-from xzoo.data.drawing import generator
 from xzoo.data.feed import gathered, spread, uploaded
+from xzoo.data.order import Blocks, shuffled
 from xzoo.data.pack import Pack, View
 from xzoo.data.resident import images_on
 from xzoo.errors import UsageError
@@ -27,7 +27,8 @@ class Batches:
     """The images of a split as batches. `indices` are places in the view and in `labels_N`.
 
     With `views` K above 0 epoch e is augmented as epoch e mod K: an image comes in K forms and no more. Work on one `pack`
-    shares the images that epochs have brought to a CUDA device; without it they come batch by batch.
+    shares the images that epochs have brought to a CUDA device; without it they come batch by batch. With `blocks` an epoch's
+    order is drawn by them.
     """
 
     view: View
@@ -41,6 +42,7 @@ class Batches:
     channels_last: bool = True
     views: int = 0
     pack: Pack | None = None
+    blocks: Blocks | None = None
 
     def __post_init__(self) -> None:
         parse(self.augment)
@@ -55,10 +57,14 @@ class Batches:
         """Batches in an epoch."""
         return len(chunks(self.indices, self.batch_size))
 
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Return the indices (N,) in an epoch's order."""
+        return shuffled(self.indices, self.seed, epoch, self.blocks)
+
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield images (B,C,H,W) float32 and labels (B,) int64 in the epoch's order, augmented, from batch number `start` on."""
         number = epoch % self.views if self.views else epoch
-        return self._batches(shuffled(self.indices, self.seed, epoch), self.augment, number, is_training=True, start=start)
+        return self._batches(self.order(epoch), self.augment, number, is_training=True, start=start)
 
     def ordered(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the same batches in the order of `indices`, without augmentation."""
@@ -81,11 +87,6 @@ class Batches:
             if self.channels_last:
                 images_BCHW = images_BCHW.contiguous(memory_format=torch.channels_last)
             yield images_BCHW, labels_B
-
-
-def shuffled(indices: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
-    """Return the indices in an epoch's order, a pure function of indices, seed and epoch."""
-    return generator(f"order {seed} {epoch}").permutation(indices)
 
 
 def chunks(order: NDArray[np.int64], batch_size: int) -> Sequence[NDArray[np.int64]]:

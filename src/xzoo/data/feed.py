@@ -14,16 +14,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from xzoo.data.shards import Stored, StoredRows
+
 SHARE = 4
 """Rows stay on a device whole where they take this part of its free memory or less, a quarter: the rest is for networks."""
 
 _PIECE_BYTES = 64 << 20
 
 
-def gathered(
-    rows_N: NDArray[np.uint8], batches: Sequence[NDArray[np.int64]], device: str, held_N: Tensor | None = None
-) -> Iterator[Tensor]:
-    """Yield a copy of the rows (B,...) at each batch's places, on the device; `held_N` are the same rows on it already."""
+def gathered(rows_N: Stored, batches: Sequence[NDArray[np.int64]], device: str, held_N: Tensor | None = None) -> Iterator[Tensor]:
+    """Yield a copy of the rows (B,...) at each batch's places, on the device; `held_N` are the same rows on it already.
+
+    Of rows that are too many to stay mapped a thread gathers the next batch meanwhile, on a CPU too: they come from the disk.
+    """
     if not batches:
         return iter(())
     if held_N is not None:
@@ -31,19 +34,26 @@ def gathered(
     if device.startswith("cuda"):
         shape = (max(map(len, batches)), *rows_N.shape[1:])
         return ahead(rows_N, batches, Pinned(shape, device, min(2, len(batches))))
+    if isinstance(rows_N, StoredRows):
+        return _prefetched(rows_N, batches)
     return (_filled(rows_N, places_B, _empty((len(places_B), *rows_N.shape[1:]))) for places_B in batches)
 
 
-def resident(rows_N: NDArray[np.uint8], device: str) -> Tensor | None:
+def resident(rows_N: Stored, device: str) -> Tensor | None:
     """Return all rows on the device; None on a CPU, and where they would take more than their share of its free memory."""
     if not device.startswith("cuda") or rows_N.nbytes * SHARE > free_bytes(device):
         return None
     return copied(rows_N, device)
 
 
-def copied(rows_N: NDArray[np.uint8], device: str) -> Tensor:
+def copied(rows_N: Stored, device: str) -> Tensor:
     """Return a copy of all rows on the device, brought there in pieces."""
-    if rows_N.ndim == 4 and not rows_N.flags.c_contiguous and rows_N.transpose(0, 2, 3, 1).flags.c_contiguous:
+    if (
+        isinstance(rows_N, np.ndarray)
+        and rows_N.ndim == 4
+        and not rows_N.flags.c_contiguous
+        and rows_N.transpose(0, 2, 3, 1).flags.c_contiguous
+    ):
         # Colour last in memory: carried as it lies.
         return copied(rows_N.transpose(0, 2, 3, 1), device).permute(0, 3, 1, 2)
     found_N = torch.empty(rows_N.shape, dtype=torch.uint8, device=device)
@@ -52,6 +62,10 @@ def copied(rows_N: NDArray[np.uint8], device: str) -> Tensor:
     for piece, rows_B in zip(pieces, gathered(rows_N, pieces, device), strict=True):
         found_N[int(piece[0]) : int(piece[-1]) + 1] = rows_B
     return found_N
+
+
+def _is_colour_last(rows_N: NDArray[np.uint8]) -> bool:
+    return rows_N.ndim == 4 and not rows_N.flags.c_contiguous and rows_N.transpose(0, 2, 3, 1).flags.c_contiguous
 
 
 def free_bytes(device: str) -> int:
@@ -122,7 +136,7 @@ class Pinned:
         return sent_B
 
 
-def ahead(rows_N: NDArray[np.uint8], batches: Sequence[NDArray[np.int64]], carrier: Carrier) -> Iterator[Tensor]:
+def ahead(rows_N: Stored, batches: Sequence[NDArray[np.int64]], carrier: Carrier) -> Iterator[Tensor]:
     """Yield the rows of each batch; a thread gathers and sends the next batch while the caller works on one."""
 
     num_buffers = len(carrier.buffers)
@@ -142,6 +156,22 @@ def ahead(rows_N: NDArray[np.uint8], batches: Sequence[NDArray[np.int64]], carri
             yield rows_B
 
 
+def _prefetched(rows_N: StoredRows, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
+    """Yield the rows of each batch; a thread gathers the next one, and asks the system for all its rows before the first."""
+
+    def bring(places_B: NDArray[np.int64]) -> Tensor:
+        rows_N.expect(np.unique(places_B))
+        return _filled(rows_N, places_B, _empty((len(places_B), *rows_N.shape[1:])))
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(bring, batches[0])
+        for following in [*batches[1:], None]:
+            rows_B = coming.result()
+            if following is not None:
+                coming = pool.submit(bring, following)
+            yield rows_B
+
+
 def _on_device(held_N: Tensor, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
     for places_B in spread(torch.from_numpy(np.concatenate(batches)), batches, str(held_N.device)):
         yield held_N.index_select(0, places_B)
@@ -151,7 +181,7 @@ def _empty(shape: tuple[int, ...]) -> Tensor:
     return torch.empty(shape, dtype=torch.uint8)
 
 
-def _filled(rows_N: NDArray[np.uint8], places_B: NDArray[np.int64], buffer_B: Tensor) -> Tensor:
+def _filled(rows_N: Stored, places_B: NDArray[np.int64], buffer_B: Tensor) -> Tensor:
     rows_B = buffer_B.numpy()
     # One copy per row, in the order of the file: numpy's own gather would copy twice, and a strided view entirely.
     for place in np.argsort(places_B, kind="stable"):

@@ -1,4 +1,4 @@
-"""The pack, a dataset decoded once into one file of bytes, and views of it at the size a network takes."""
+"""The pack, a dataset decoded once into files of bytes, and views of it at the size a network takes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from xzoo import durable
 from xzoo.data import cache
 from xzoo.data.decode import LONGEST_SHORT_SIDE
+from xzoo.data.fitting import shards_of, write_view
 from xzoo.data.items import Source
-from xzoo.data.packing import INDEX, PIXELS, decoded, each, write_pack
-from xzoo.data.resize import check_resize, fitted
+from xzoo.data.packing import INDEX, SCHEMA, SHAPES, decoded, write_pack
+from xzoo.data.resize import check_resize
+from xzoo.data.shards import Shards, Stored, name_of, rows_in
 from xzoo.errors import UsageError
 from xzoo.runs.result import Finding
 
@@ -40,9 +42,9 @@ class Pack:
     """Every image of a dataset, decoded, each at its own size, its shorter side at most 512 pixels.
 
     `num_channels` is 3 if any image has colour. `together_N` names what a drawn split keeps on one side: patients, or copies.
-     `white` is the 16-bit value that became 255, None without such images.
-    `num_decoded` counts the decodes of the call that made this value: all or none. One that is only foreseen has no pixels, and
-    `to_decode_s` are the seconds in which it would be made.
+    `white` is the 16-bit value that became 255, None without such images.
+    `num_decoded` counts the decodes of the call that made this value: all, none, or those that an interrupted call had left. One
+    that is only foreseen has no pixels, and `to_decode_s` are the seconds in which it would be made.
     """
 
     key: str
@@ -58,7 +60,7 @@ class Pack:
     shapes_N3: NDArray[np.int64]
     repairs: tuple[Finding, ...]
     num_decoded: int
-    pixels: NDArray[np.uint8]
+    pixels: Shards
     starts_N: NDArray[np.int64]
     white: int | None = None
     to_decode_s: float = 0.0
@@ -67,9 +69,9 @@ class Pack:
         return len(self.ids_N)
 
     def image(self, index: int) -> NDArray[np.uint8]:
-        """Return (H,W,C), C being 1 for an image without colour, mapped from the file."""
-        start, shape = int(self.starts_N[index]), self.shapes_N3[index]
-        return self.pixels[start : start + int(shape.prod())].reshape(shape)
+        """Return (H,W,C), C being 1 for an image without colour, mapped from a file."""
+        shape = self.shapes_N3[index]
+        return self.pixels.read(int(self.starts_N[index]), int(shape.prod())).reshape(shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +79,7 @@ class View:
     """Images of one size. `pixels_NCHW` has one channel where the images have no colour, also if `num_channels` says 3."""
 
     key: str
-    pixels_NCHW: NDArray[np.uint8]
+    pixels_NCHW: Stored
     num_channels: int
     size: tuple[int, int]
 
@@ -93,8 +95,7 @@ def make_pack(source: Source) -> Pack:
 
     def write() -> None:
         nonlocal num_decoded
-        write_pack(source, folder, lambda: _holds_pack(folder))
-        num_decoded += len(source.items)
+        num_decoded += write_pack(source, folder, lambda: _holds_pack(folder))
 
     return cache.entry(folder, lambda: _holds_pack(folder), write, lambda: _pack(source, key, folder, num_decoded))
 
@@ -122,7 +123,7 @@ def foresee_pack(source: Source) -> Pack:
         np.tile(np.array(shape, dtype=np.int64), (num_images, 1)),
         repairs=source.repairs,
         num_decoded=0,
-        pixels=np.empty(0, np.uint8),
+        pixels=Shards((), ()),
         starts_N=np.zeros(num_images, np.int64),
         to_decode_s=seconds,
     )
@@ -143,14 +144,20 @@ def make_view(
     asked = [pack.key, list(size), stored, interpolation, resize]
     key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
     if resize in {None, min(size)} and (pack.shapes_N3 == (*size, stored)).all():
-        return View(key, pack.pixels.reshape(len(pack), *size, stored).transpose(0, 3, 1, 2), num_channels, size)
+        return View(key, rows_in(pack.pixels, len(pack), (*size, stored), (2, 0, 1)), num_channels, size)
     folder = cache.root() / "views" / key
-    shape = (len(pack), stored, *size)
+    row_shape = (stored, *size)
+    sizes = shards_of(len(pack), row_shape)
+    paths = [folder / name_of(number) for number in range(len(sizes))]
+
+    def is_whole() -> bool:
+        return _are_of(paths, sizes) and cache.is_intact(folder, [path.name for path in paths])
+
     return cache.entry(
         folder,
-        lambda: _is_whole(folder, int(np.prod(shape))),
-        lambda: _write_view(pack, folder, shape, interpolation, resize),
-        lambda: View(key, np.memmap(folder / PIXELS, np.uint8, "r", shape=shape), num_channels, size),
+        is_whole,
+        lambda: write_view(pack.image, len(pack), folder, row_shape, interpolation, resize, is_whole),
+        lambda: View(key, rows_in(Shards(paths, sizes), len(pack), row_shape), num_channels, size),
         keep=(pack.folder,),
     )
 
@@ -163,9 +170,10 @@ def _pack_key(source: Source) -> str:
 
 def _pack(source: Source, key: str, folder: Path, num_decoded: int) -> Pack:
     index = json.loads((folder / INDEX).read_bytes())
-    shapes_N3 = np.array(index["shapes"], dtype=np.int64)
+    shapes_N3 = np.frombuffer((folder / SHAPES).read_bytes(), "<i4").reshape(-1, 3).astype(np.int64)
     ends = shapes_N3.prod(axis=1).cumsum()
     told = tuple(Finding(**finding) for finding in index["repairs"])
+    sizes = index["shards"]
     return _described(
         source,
         key,
@@ -173,7 +181,7 @@ def _pack(source: Source, key: str, folder: Path, num_decoded: int) -> Pack:
         shapes_N3,
         repairs=(*source.repairs, *told),
         num_decoded=num_decoded,
-        pixels=np.memmap(folder / PIXELS, np.uint8, "r"),
+        pixels=Shards([folder / name_of(number) for number in range(len(sizes))], sizes),
         starts_N=np.concatenate([[0], ends[:-1]]),
         white=index.get("white"),
     )
@@ -209,24 +217,16 @@ def _together(source: Source) -> tuple[str | None, ...]:
 
 
 def _holds_pack(folder: Path) -> bool:
-    return cache.is_intact(folder, [INDEX, PIXELS])
-
-
-def _is_whole(folder: Path, num_bytes: int) -> bool:
     try:
-        return (folder / PIXELS).stat().st_size == num_bytes and cache.is_intact(folder, [PIXELS])
-    except OSError:
+        index = json.loads((folder / INDEX).read_bytes())
+        names = [name_of(number) for number in range(len(index["shards"]))]
+        return index["schema"] == SCHEMA and cache.is_intact(folder, [INDEX, SHAPES, *names])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
-def _write_view(pack: Pack, folder: Path, shape: tuple[int, ...], interpolation: str, resize: int | None) -> None:
-    def fit(index: int) -> NDArray[np.uint8]:
-        return fitted(pack.image(index), (shape[2], shape[3]), shape[1], interpolation, resize)
-
-    def stays() -> bool:
-        return _is_whole(folder, num_bytes)
-
-    num_bytes = int(np.prod(shape))
-    with durable.new_folder(folder, stays) as temporary, durable.fill_file(temporary / PIXELS, num_bytes) as file:
-        for pixels in each(fit, len(pack)):
-            file.write(np.ascontiguousarray(pixels).data)
+def _are_of(paths: Sequence[Path], sizes: Sequence[int]) -> bool:
+    try:
+        return [path.stat().st_size for path in paths] == list(sizes)
+    except OSError:
+        return False

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xzoo.data.batches import Batches, at_once, chunks, labels_of, shuffled
+from xzoo.data.batches import Batches, at_once, chunks, labels_of
 from xzoo.data.feed import resident
 from xzoo.model.classifier import Classifier
 from xzoo.model.cut import Cut
@@ -65,7 +65,7 @@ class Activations:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield activations (B,...) and labels (B,) in the order of an epoch, from batch number `start` on."""
-        return self._batches(shuffled(self.images.indices, self.seed, epoch), self.images.batch_size, start)
+        return self._batches(self.images.order(epoch), self.images.batch_size, start)
 
     def ordered(self, indices: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield activations and labels of these images, in their order, to be looked at alone."""

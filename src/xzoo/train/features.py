@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from xzoo.data.batches import Batches, chunks, shuffled
+from xzoo.data.batches import Batches, chunks
 from xzoo.data.feed import spread
+from xzoo.data.order import Blocks, shuffled
 from xzoo.runs.conditions import Shortage
 from xzoo.train import rows
 from xzoo.train.boundary import words
@@ -33,6 +34,7 @@ class FeatureBatches:
     indices: NDArray[np.int64]
     batch_size: int
     seed: int
+    blocks: Blocks | None = None
 
     @property
     def num_steps(self) -> int:
@@ -41,7 +43,7 @@ class FeatureBatches:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield features (B,D...) and labels (B,) in the order of an epoch, from batch number `start` on."""
-        return self._batches(shuffled(self.indices, self.seed, epoch), start)
+        return self._batches(shuffled(self.indices, self.seed, epoch, self.blocks), start)
 
     def ordered(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield features and labels in the order of the indices."""

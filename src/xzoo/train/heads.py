@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xzoo.data.batches import chunks, shuffled
+from xzoo.data.batches import chunks
+from xzoo.data.order import Blocks, shuffled
 from xzoo.train.objective import class_weights
 from xzoo.train.recipe import Recipe
 
@@ -38,6 +39,7 @@ class HeadTask:
     labels_N: NDArray[np.int64]
     train_N: NDArray[np.int64]
     num_classes: int
+    blocks: Blocks | None = None
 
     @property
     def kind(self) -> tuple[object, ...]:
@@ -129,7 +131,7 @@ class _Work:
 
     def epoch(self, epoch: int) -> list[HeadEpoch]:
         """Train one epoch and return what became of each head."""
-        order_MN = np.stack([shuffled(task.train_N, task.seed, epoch) for task in self.tasks])
+        order_MN = np.stack([shuffled(task.train_N, task.seed, epoch, task.blocks) for task in self.tasks])
         edges = chunks(np.arange(order_MN.shape[1]), self.tasks[0].recipe.batch_size)
         labels_MN = torch.from_numpy(np.take_along_axis(self.labels_MN, order_MN, axis=1)).to(self.device)
         rows_MN = torch.from_numpy(order_MN + self.offsets_M[:, None]).to(self.device)

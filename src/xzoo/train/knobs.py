@@ -60,6 +60,7 @@ _MEANINGS: Mapping[str, tuple[str, str]] = {
     "keep": ("", "the weights that are evaluated: of the best epoch on validation, or of the last"),
     "head": ("", "a frozen backbone's head is learnt epoch by epoch, or solved in closed form"),
     "engine": ("", "what runs a frozen body; auto is the one of the least predicted time"),
+    "shuffle": ("", "an epoch's order: full, by blocks of neighbours, or auto, by blocks where the images take more than 4 GiB"),
 }
 
 

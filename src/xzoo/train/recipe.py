@@ -27,7 +27,8 @@ class Recipe:
     `precision` is `auto`, `bf16` or `fp32`. `keep` chooses the weights that are evaluated: those of the epoch `best` on
     validation, or the `last`. `head` says how a frozen backbone's head is found: epoch by epoch (`loop`), or by the `solver`
     (logistic regression, its L2 penalty chosen on validation), to which epochs, rates and decay mean nothing.
-    `engine` is what runs a frozen body; `auto` is the one of the least predicted time.
+    `engine` is what runs a frozen body; `auto` is the one of the least predicted time. `shuffle` is how an epoch's order is
+    drawn: `full`, by `blocks` of neighbours, or `auto`, by blocks where the images take more than 4 GiB.
     """
 
     epochs: int = 10
@@ -54,6 +55,7 @@ class Recipe:
     keep: Literal["best", "last"] = "best"
     head: Literal["loop", "solver"] = "loop"
     engine: Literal["auto", "eager", "inductor", "openvino", "onnxruntime", "cudagraph"] = "auto"
+    shuffle: Literal["auto", "full", "blocks"] = "auto"
 
     def __post_init__(self) -> None:
         for name, low, high in RANGES:

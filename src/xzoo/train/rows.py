@@ -23,6 +23,7 @@ from torch import Tensor
 from xzoo import durable
 from xzoo.data import cache
 from xzoo.data.feed import copied, gathered
+from xzoo.data.shards import Shards, Stored, rows_in
 
 SHARE = 4
 """One set of rows may take this part of the cache: a quarter, so that packs and views stay in it."""
@@ -46,7 +47,7 @@ class Layout:
 class Rows:
     """Rows on disk, the seconds that computing them once took, and words on how it was done."""
 
-    bytes_NR: NDArray[np.uint8]
+    bytes_NR: Stored
     layout: Layout
     seconds: float
     detail: str = ""
@@ -141,4 +142,5 @@ def _read(folder: Path, num_rows: int) -> Rows:
     facts = json.loads((folder / _FACTS).read_bytes())
     layout = Layout(facts["dtype"], tuple(facts["shape"]), tuple(facts["strides"]))
     row_bytes = math.prod(layout.shape) * getattr(torch, layout.dtype).itemsize
-    return Rows(np.memmap(folder / _BYTES, np.uint8, "r", shape=(num_rows, row_bytes)), layout, facts["seconds"], facts["detail"])
+    stored = rows_in(Shards([folder / _BYTES], [num_rows * row_bytes]), num_rows, (row_bytes,))
+    return Rows(stored, layout, facts["seconds"], facts["detail"])

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xzoo.data.batches import Batches, chunks, labels_of, shuffled
+from xzoo.data.batches import Batches, chunks, labels_of
 from xzoo.train import rows
 from xzoo.train.boundary import places, words
 from xzoo.train.device import Device
@@ -45,7 +45,7 @@ class ViewBatches:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield what was computed (B,...) and labels (B,) in the order of an epoch, from batch number `start` on."""
         images, place_N = self.images, self._places()
-        order, parts = shuffled(images.indices, images.seed, epoch), self._chunks(epoch)
+        order, parts = images.order(epoch), self._chunks(epoch)
         batches = self.view(epoch % images.views).batches([place_N[part] for part in parts[start:]], images.device)
         yield from zip(batches, labels_of(images.labels_N, order, parts, images.device)[start:], strict=True)
 
@@ -69,7 +69,7 @@ class ViewBatches:
 
     def _chunks(self, epoch: int) -> Sequence[NDArray[np.int64]]:
         images = self.images
-        return chunks(shuffled(images.indices, images.seed, epoch), images.batch_size)
+        return chunks(images.order(epoch), images.batch_size)
 
     def _places(self) -> NDArray[np.int64]:
         return places(self.images.indices, len(self.images.labels_N))
