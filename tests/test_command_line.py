@@ -18,7 +18,7 @@ WORDS = {
     "list": "PATTERN --format --licence --max-params --min-top1 --plot -o/--output",
     "info": "NAMES... --format",
     "compare": (
-        f"NAMES... {TRAINING} --accuracies --disagreements --freeze --guessing --margin --predictions --seeds --train-size --vary"
+        f"NAMES... {TRAINING} --accuracies --disagreements --freeze --guessing --launcher --margin --predictions --seeds --train-size --vary"
     ),
     "train": f"NAME {TRAINING} --freeze --seed",
     "audit": "DATA --backbone --device --fail-on --format --group --split --split-seed",
@@ -31,6 +31,8 @@ WORDS = {
     "runs show": "RUN --format --runs",
     "runs diff": "A B --format --runs",
     "runs export": "RUN FOLDER --format --runs --to",
+    "data": "",
+    "data pack": "DATA --format --interpolation --size",
     "weights": "",
     "weights fetch": "NAMES... --format",
     "weights where": "NAMES... --format",

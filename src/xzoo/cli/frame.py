@@ -30,6 +30,7 @@ COMMANDS = {
     "export": "Export a backbone that was trained, to ONNX, OpenVINO, torch.export or safetensors.",
     "report": "Report runs as one HTML file that needs no network, or as tables.",
     "runs": "Show runs, and what differs between two.",
+    "data": "Prepare a dataset before anything is trained on it.",
     "weights": "Fetch, find and verify published weights.",
     "plugins": "Show how the installed plugins fare, check some, or begin one of your own.",
     "doctor": "Look at device, libraries, caches, network and plugins, and say what each problem needs.",
