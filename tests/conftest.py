@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,6 +34,9 @@ hypothesis.settings.load_profile("untimed")
 # Tiny networks gain nothing from threads, and two runs of tests on one machine would wait for each other's.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Importing openvino reports to a server; xzoo keeps it from that, and tests that import it themselves have to.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
 _FENCE = pytest.StashKey[str]()
 
 
@@ -42,6 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
     handle, name = tempfile.mkstemp(prefix="xzoo-tests-")
     os.close(handle)
     config.add_cleanup(lambda: Path(name).unlink(missing_ok=True))
+    if hasattr(config.option, "maxworkerrestart"):  # a dead worker of pytest-xdist ends the run: with a new one it never ends
+        config.option.maxworkerrestart = "0"
     loopback.listen(Path(name))
 
 

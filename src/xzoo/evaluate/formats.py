@@ -128,8 +128,6 @@ class OpenVino:
 
     def files(self, model: Deployed, images_BCHW: Tensor, record: str) -> Mapping[str, bytes]:
         """Return both files."""
-        import openvino
-
         try:
             found = openvino_engine.converted(fused(Graph(model)), images_BCHW[:1].contiguous())
         except UnavailableError as error:
@@ -141,17 +139,15 @@ class OpenVino:
         with durable.temporary_folder("xzoo-openvino-") as folder:
             try:
                 # Its own default halves the weights to float16.
-                openvino.save_model(found, folder / self.file, compress_to_fp16=False)
+                openvino_engine.library().save_model(found, folder / self.file, compress_to_fp16=False)
             except RuntimeError as error:
                 raise StorageError(f"OpenVINO cannot write {folder}: {brief(str(error))}", "free some space there") from error
             return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
     def load(self, folder: Path, model: Deployed, images_BCHW: Tensor) -> Run:
         """Return the file compiled for the CPU, to compute in float32."""
-        import openvino
-
         del model
-        return openvino_engine.compiled(openvino.Core().read_model(folder / self.file), images_BCHW, _device())
+        return openvino_engine.compiled(openvino_engine.core().read_model(folder / self.file), images_BCHW, _device())
 
 
 class Safetensors:

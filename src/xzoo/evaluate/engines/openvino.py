@@ -5,7 +5,9 @@ B = images in a batch, C = channels, H, W = pixels
 
 from __future__ import annotations
 
+import functools
 import itertools
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -46,8 +48,6 @@ class OpenVino:
 
 def compiled(model: Any, images_BCHW: Tensor, device: Device) -> Loaded:
     """Return an OpenVINO model of any batch size compiled for batches as large as `images_BCHW`, in the device's precision."""
-    import openvino
-
     num_pieces = max(1, min(device.threads, len(images_BCHW) // _FEWEST))
     size = -(-len(images_BCHW) // num_pieces)
     is_last = _is_channels_last(images_BCHW)
@@ -56,11 +56,29 @@ def compiled(model: Any, images_BCHW: Tensor, device: Device) -> Loaded:
         "INFERENCE_NUM_THREADS": device.threads,
         "NUM_STREAMS": num_pieces,
     }
-    ready = openvino.Core().compile_model(_shaped(model, (size, *images_BCHW.shape[1:]), is_last), "CPU", config)
+    ready = core().compile_model(_shaped(model, (size, *images_BCHW.shape[1:]), is_last), "CPU", config)
     requests = [ready.create_infer_request() for _ in range(num_pieces)]
     precision = "bf16" if "bf" in str(ready.get_property("INFERENCE_PRECISION_HINT")) else "fp32"
-    version = openvino.__version__.partition("-")[0]
+    version = library().__version__.partition("-")[0]
     return Loaded(_runner(requests, size, is_last), precision, f"OpenVINO {version}, {num_pieces} streams of {size} images")
+
+
+def library() -> Any:
+    """Return the module `openvino`, imported without its telemetry: else every import would report to a server."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] # to Python, what cannot be imported
+    import openvino
+
+    return openvino
+
+
+@functools.cache
+def core() -> Any:
+    """Return OpenVINO's runtime, one for the whole process, which is never taken down.
+
+    On processors with AMX each runtime gives its thread another stack for signals, and on its end takes back the one before, even
+    if that is freed by then: with two of them the next Ctrl-C ends the process with a segmentation fault (OpenVINO 2026.4).
+    """
+    return library().Core()
 
 
 def converted(module: nn.Module, images_BCHW: Tensor) -> Any:
@@ -69,6 +87,7 @@ def converted(module: nn.Module, images_BCHW: Tensor) -> Any:
     OpenVINO's own front end takes the traced module. Its `convert_model` runs the module three times to trace it, calls telemetry
     and takes three times as long.
     """
+    library()
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
