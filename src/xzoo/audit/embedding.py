@@ -89,8 +89,9 @@ def by_backbone(choice: Choice, pack: Pack, places: Indices, device: str = "auto
     view, kept = _view(pack, preprocess, places)
     images = Batches(view, pack.labels_N[kept], np.arange(len(kept)), preprocess, _AT_ONCE, device=chosen.kind)
     found, _ = features.compute(extractor(classifier, engine, chosen), images, chosen, body=prepared.body)
-    pooled_ND = found.mean(tuple(range(2, found.dim()))) if found.dim() > 2 else found
-    return Features(pooled_ND.cpu().numpy(), kept, choice.label)
+    parts = found.parts() if isinstance(found, features.Streamed) else [found]
+    pooled = [part.mean(tuple(range(2, part.dim()))) if part.dim() > 2 else part for part in parts]
+    return Features(np.concatenate([part.cpu().numpy() for part in pooled]), kept, choice.label)
 
 
 def _view(pack: Pack, preprocess: Preprocess, places: Indices) -> tuple[View, Indices]:

@@ -26,6 +26,7 @@ from xzoo.train.prepared import Prepared
 from xzoo.train.recipe import Recipe
 from xzoo.train.recipe import make as make_recipe
 from xzoo.train.standardise import Standardiser
+from xzoo.train.tables import Streamed
 from xzoo.train.views import ViewBatches
 
 _AT_ONCE = 64
@@ -67,7 +68,7 @@ class Extracted:
 
     place: Place
     extract: features.Extractor
-    features_N: Tensor
+    features_N: Tensor | Streamed
     labels_N: Tensor
     seconds: float
     engine: str
@@ -82,7 +83,7 @@ class Extracted:
         chosen, reason = engine_of(place, make_recipe(cell.recipe))
         extract = extractor(place.classifier, chosen, place.device)
         features_N, made = features.compute(extract, every, place.device, body=prepared.body)
-        demand_numbers(features_N.flatten(1).isfinite().all(1).cpu().numpy(), "features", pack.ids_N)
+        demand_numbers(_are_finite(features_N), "features", pack.ids_N)
         notes = tuple(note for note in (reason, made.detail) if note)
         return cls(place, extract, features_N, torch.from_numpy(pack.labels_N).to(place.device.kind), made.seconds, chosen, notes)
 
@@ -91,8 +92,14 @@ class Extracted:
         key = train_N.tobytes()
         if key not in self.spread:
             chosen = torch.from_numpy(train_N).to(self.features_N.device)
-            self.spread[key] = standardise.fit(self.features_N[chosen], self.place.classifier.head)
+            self.spread[key] = self._fitted(chosen)
         return self.spread[key]
+
+    def _fitted(self, chosen_B: Tensor) -> Standardiser:
+        features_N, head = self.features_N, self.place.classifier.head
+        if isinstance(features_N, Streamed):
+            return standardise.fit_parts(features_N.parts(chosen_B), head, features_N.dim())
+        return standardise.fit(features_N[chosen_B], head)
 
     def bench(self, cell: Cell) -> Bench:
         """Return what a cell trains with; cells of one place share its classifier, so one is finished before the next."""
@@ -130,6 +137,12 @@ class Extracted:
         if not recipe.views:
             return features.LiveFeatures(self.extract, images)
         return ViewBatches(images, self.extract, place.device, f"{place.prepared.body} {self.extract.name}")
+
+
+def _are_finite(features_N: Tensor | Streamed) -> NDArray[np.bool_]:
+    """Return which images have numbers for features (N,)."""
+    parts = features_N.parts() if isinstance(features_N, Streamed) else [features_N]
+    return np.concatenate([part.flatten(1).isfinite().all(1).cpu().numpy() for part in parts])
 
 
 def engine_of(place: Place, recipe: Recipe) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from xzoo.compare.bench import Bench
@@ -26,6 +27,7 @@ from xzoo.train.finite import OF_HEADS, NotFiniteError, demand_numbers, not_fini
 from xzoo.train.heads import BegunHead, HeadEpoch, HeadTask, train_heads
 from xzoo.train.holding import held
 from xzoo.train.objective import probabilities
+from xzoo.train.tables import Table
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,11 @@ def _solve(head: Head, asked: Asked) -> None:
     began = time.perf_counter()
     task, recipe = head.task, head.bench.recipe
     solver.check(recipe)
-    train_ND = task.inputs_ND[torch.from_numpy(task.train_N).to(task.inputs_ND.device), :-1].cpu().numpy()
+    train_ND = task.inputs_ND[torch.from_numpy(task.train_N).to(task.inputs_ND.device)][:, :-1].contiguous().cpu().numpy()
     labels_N = task.labels_N[task.train_N]
     best: tuple[tuple[float, float], Tensor, float] | None = None
     for one in solver.solve(train_ND, labels_N, recipe, task.num_classes):
-        weights_OD = torch.from_numpy(np.c_[one.weights_OD, one.bias_O]).to(task.inputs_ND)
+        weights_OD = torch.from_numpy(np.c_[one.weights_OD, one.bias_O]).to(task.inputs_ND.device, torch.float32)
         seen = _looked(head, "val", weights_OD)
         if best is None or (seen.accuracy, -seen.loss) > best[0]:
             best = ((seen.accuracy, -seen.loss), weights_OD, one.strength)
@@ -140,11 +142,17 @@ def _note(head: Head, epoch: int, after: HeadEpoch, seconds: float, asked: Asked
     head.is_done = head.progress.is_over
 
 
+def _answered(inputs_ND: Tensor | Table, places_B: Tensor, weights_OD: Tensor) -> NDArray[np.float64]:
+    if isinstance(inputs_ND, Table):
+        return np.concatenate([probabilities(part @ weights_OD.T).cpu().numpy() for part in inputs_ND.parts(places_B)])
+    answers_NK: NDArray[np.float64] = probabilities(inputs_ND[places_B.to(inputs_ND.device)] @ weights_OD.T).cpu().numpy()
+    return answers_NK
+
+
 def _looked(head: Head, split: str, weights_OD: Tensor) -> Predictions:
     began = time.perf_counter()
     places_N = getattr(head.bench.split, split)
-    inputs_ND = head.task.inputs_ND[torch.from_numpy(places_N).to(head.task.inputs_ND.device)]
-    rows_NK = probabilities(inputs_ND @ weights_OD.T).cpu().numpy()
+    rows_NK = _answered(head.task.inputs_ND, torch.from_numpy(places_N), weights_OD)
     found = Predictions(rows_NK, head.task.labels_N[places_N], time.perf_counter() - began)
     names = [head.bench.ids_N[place] for place in places_N] if head.bench.ids_N else ()
     demand_numbers(found.are_finite, f"{split} answers", names)

@@ -33,6 +33,7 @@ from xzoo.train.heads import HeadTask
 from xzoo.train.objective import objective
 from xzoo.train.prepared import Prepared
 from xzoo.train.proof import demand, moved, snapshot
+from xzoo.train.tables import Table, table_of
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _all(
     before = snapshot(extracted.place.classifier.network)
     for turn in _turns(extracted, cells, pack):
         kinds: dict[tuple[object, ...], list[Head]] = {}
-        tables: dict[bytes, Tensor] = {}
+        tables: dict[bytes, Tensor | Table] = {}
         for cell in turn:
             try:
                 head = _prepared(extracted, cell, pack, tables, look=not kinds)
@@ -115,7 +116,8 @@ def _all(
 
 def _turns(extracted: Extracted, cells: Sequence[Cell], pack: Pack) -> Iterator[Sequence[Cell]]:
     """Yield the cells in parts that fit the memory set aside for them."""
-    each = 4 * (extracted.features_N.numel() + len(pack)) + 8 * len(pack) * len(pack.classes)
+    features = extracted.features_N.numel() if isinstance(extracted.features_N, Tensor) else 0
+    each = 4 * (features + len(pack)) + 8 * len(pack) * len(pack.classes)
     most = max(1, MOST_BYTES // each)
     for start in range(0, len(cells), most):
         yield cells[start : start + most]
@@ -128,7 +130,7 @@ def _strayed(extracted: Extracted, before: Mapping[str, Tensor]) -> tuple[str, .
     return tuple(sorted(name for name in changed if classifier.tensor_owner[name] != HEAD))
 
 
-def _prepared(extracted: Extracted, cell: Cell, pack: Pack, tables: dict[bytes, Tensor], *, look: bool) -> Head:
+def _prepared(extracted: Extracted, cell: Cell, pack: Pack, tables: dict[bytes, Tensor | Table], *, look: bool) -> Head:
     """Lay out a cell and return its head ready to be trained; `look` tries it on two images first, as it does for all like it."""
     began = time.perf_counter()
     bench = extracted.bench(cell)
@@ -139,8 +141,7 @@ def _prepared(extracted: Extracted, cell: Cell, pack: Pack, tables: dict[bytes, 
         bench.trial()
     key = train_N.tobytes()
     if key not in tables:
-        inputs_ND = extracted.standardiser(train_N)(extracted.features_N)
-        tables[key] = torch.cat([inputs_ND, inputs_ND.new_ones(len(inputs_ND), 1)], 1)
+        tables[key] = table_of(extracted.features_N, extracted.standardiser(train_N))
     path = classifier.backbone.head.path
     weight, bias = (classifier.network.get_parameter(f"{path}.{name}").detach() for name in ("weight", "bias"))
     start_OD = torch.cat([weight, bias[:, None]], 1)

@@ -23,13 +23,14 @@ from xzoo.train.boundary import words
 from xzoo.train.device import Device
 from xzoo.train.rows import Placed, Rows
 from xzoo.train.shortage import Parted
+from xzoo.train.tables import Streamed, held
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureBatches:
     """Batches of stored features, in the same order as batches of the images would come."""
 
-    features_N: Tensor
+    features_N: Tensor | Streamed
     labels_N: Tensor
     indices: NDArray[np.int64]
     batch_size: int
@@ -114,9 +115,10 @@ class LiveFeatures:
             yield self.extract(images_BCHW), labels_B
 
 
-def compute(extract: Extractor, images: Batches, device: Device, *, body: str) -> tuple[Tensor, Rows]:
+def compute(extract: Extractor, images: Batches, device: Device, *, body: str) -> tuple[Tensor | Streamed, Rows]:
     """Return features (N,D) or (N,D,H,W) of the images in their order, on the device, and what is known of their making.
 
+    Those that are too many to be held (`tables.HELD_BYTES`) are read as rows are asked for.
     They come from the cache where they are there. `body` identifies the network's tensors (see `tensors_key`) and code. Raises
     StorageError.
     """
@@ -129,7 +131,7 @@ def compute(extract: Extractor, images: Batches, device: Device, *, body: str) -
 
     about = words(images, images.indices, device, body)
     kept = rows.kept(["features", extract.name, *about], len(images.indices), placed, lambda: extract.detail)
-    return kept.whole(device.kind), kept
+    return held(kept, device.kind), kept
 
 
 def tensors_key(network: nn.Module, head: str) -> str:

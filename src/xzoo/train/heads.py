@@ -19,6 +19,7 @@ from xzoo.data.batches import chunks
 from xzoo.data.order import Blocks, shuffled
 from xzoo.train.objective import class_weights
 from xzoo.train.recipe import Recipe
+from xzoo.train.tables import Joined, Table
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 """Adam's, as torch's optimisers have them."""
@@ -35,7 +36,7 @@ class HeadTask:
     recipe: Recipe
     seed: int
     start_OD: Tensor
-    inputs_ND: Tensor
+    inputs_ND: Tensor | Table
     labels_N: NDArray[np.int64]
     train_N: NDArray[np.int64]
     num_classes: int
@@ -107,7 +108,7 @@ class _Work:
         tables = {id(task.inputs_ND): task.inputs_ND for task in tasks}
         starts = dict(zip(tables, np.cumsum([0, *(len(table) for table in tables.values())]), strict=False))
         self.offsets_M = np.array([starts[id(task.inputs_ND)] for task in tasks])
-        self.table_RD = next(iter(tables.values())) if len(tables) == 1 else torch.cat(list(tables.values()))
+        self.table_RD = _joined(list(tables.values()))
         self.device = self.table_RD.device
         self.labels_MN = np.stack([task.labels_N for task in tasks])
         self.weights_MOD = torch.stack([task.start_OD for task in tasks]).to(self.device)
@@ -246,6 +247,13 @@ class _Loss:
         error_MBC = (targets_MBC.sum(2, keepdim=True) * log_MBC.exp() - targets_MBC) / total_M[:, None, None]
         error_MBO = error_MBC[..., 1:].contiguous() if self.is_single else error_MBC
         return loss_M, error_MBO, (logits_MBC.argmax(2) == labels_MB).sum(1)
+
+
+def _joined(tables: Sequence[Tensor | Table]) -> Tensor | Table | Joined:
+    if len(tables) == 1:
+        return tables[0]
+    held = [one for one in tables if isinstance(one, Tensor)]
+    return torch.cat(held) if held else Joined([one for one in tables if isinstance(one, Table)])
 
 
 def _weights(task: HeadTask) -> Tensor:

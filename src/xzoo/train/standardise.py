@@ -5,6 +5,7 @@ N = images, D = features, K = outputs
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -57,9 +58,34 @@ def fit(features_ND: Tensor, head: nn.Module) -> Standardiser:
     """
     if not _foldable(head, features_ND.dim()):
         return IDENTITY
-    axes = [0, *range(2, features_ND.dim())]
+    axes = _axes(features_ND)
     values = features_ND.double()
-    mean_D, deviation_D = values.mean(axes), values.std(axes, correction=0)
+    return _of(values.mean(axes), values.std(axes, correction=0))
+
+
+def fit_parts(parts: Iterable[Tensor], head: nn.Module, dims: int) -> Standardiser:
+    """Return the standardiser of features that come in parts and have so many dimensions, in one pass over them.
+
+    Sums of squares are joined as in Chan, Golub and LeVeque 1983 (https://doi.org/10.1080/00031305.1983.10483115), equation 1.
+    """
+    if not _foldable(head, dims):
+        return IDENTITY
+    count, mean_D, squares_D = 0, torch.zeros(()), torch.zeros(())
+    for part in parts:
+        values, axes = part.double(), _axes(part)
+        of_part_D, more = values.mean(axes), part[:, 0].numel()
+        shift_D = of_part_D - mean_D.to(of_part_D)
+        squares_D = squares_D.to(of_part_D) + values.var(axes, correction=0) * more + shift_D**2 * (count * more / (count + more))
+        mean_D = mean_D.to(of_part_D) + shift_D * (more / (count + more))
+        count += more
+    return _of(mean_D, (squares_D / count).sqrt())
+
+
+def _axes(features_ND: Tensor) -> Sequence[int]:
+    return [0, *range(2, features_ND.dim())]
+
+
+def _of(mean_D: Tensor, deviation_D: Tensor) -> Standardiser:
     constant_D = deviation_D <= CONSTANT * mean_D.abs()
     inverse_D = torch.where(constant_D, 0.0, 1 / torch.where(constant_D, 1.0, deviation_D))
     return Standardiser(mean_D, inverse_D)
