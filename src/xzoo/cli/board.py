@@ -1,4 +1,4 @@
-"""Where a plan stands: which cells are done, which one runs with what curves, and how long the rest will take."""
+"""Where a plan stands: which cells are done, which run with what curves, and how long the rest will take."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xzoo.cli.pace import Pace
-from xzoo.compare.experiment import CellEnded, CellResumed, CellStarted, EpochEnded, Event
+from xzoo.compare.experiment import CellEnded, CellLost, CellResumed, CellStarted, EpochEnded, Event
 from xzoo.runs.result import Cell, EpochRecord
 
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
@@ -20,9 +20,8 @@ class Board:
     cells: Sequence[Cell]
     began: float
     states: dict[str, str] = field(default_factory=dict)
-    running: Cell | None = None
-    curves: list[EpochRecord] = field(default_factory=list)
     pace: Pace = field(init=False)
+    _running: dict[str, tuple[Cell, list[EpochRecord]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.states = dict.fromkeys((cell.id for cell in self.cells), WAITING)
@@ -32,16 +31,28 @@ class Board:
         """Take note of an event that came at a time, in seconds of any clock that only goes forward."""
         self.pace.heed(event, now)
         if isinstance(event, CellStarted):
-            self.curves = []
-            self.running = event.cell
+            self._running[event.cell.id] = event.cell, []
             self.states[event.cell.id] = RUNNING
         elif isinstance(event, EpochEnded):
-            self.curves.append(event.record)
+            self._running[event.cell.id][1].append(event.record)
         elif isinstance(event, CellResumed):
-            self.curves = list(event.resumed.curves)
+            self._running[event.cell.id] = event.cell, list(event.resumed.curves)
+        elif isinstance(event, CellLost):
+            self._running.pop(event.cell.id, None)
+            self.states[event.cell.id] = WAITING
         elif isinstance(event, CellEnded):
             self.states[event.result.id] = DONE if event.result.status == "done" else FAILED
-            self.running = None
+            self._running.pop(event.result.id, None)
+
+    @property
+    def running(self) -> Cell | None:
+        """The cell that runs; of several, as on a cluster, the first to have begun."""
+        return next((cell for cell, _ in self._running.values()), None)
+
+    @property
+    def curves(self) -> list[EpochRecord]:
+        """The epochs of the cell that runs."""
+        return next((curves for _, curves in self._running.values()), [])
 
     def count(self, state: str) -> int:
         """Return how many cells are in a state."""

@@ -39,6 +39,12 @@ _REFUSALS: dict[str, type[XzooError]] = {
 )
 @click.option("--predictions", is_flag=True, help="NAMES are files of path,label,probabilities[,group]; nothing is trained.")
 @click.option("--accuracies", is_flag=True, help="NAMES are accuracies on the same images, 290/400 or 72.5%/400.")
+@click.option(
+    "--launcher",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    help="Where cells run: ray is the cluster at RAY_ADDRESS, or one on this machine's cores.",
+)
 @click.option("--disagreements", metavar="A,B", help="With --accuracies: images that only the first, only the second got right.")
 @click.option("--guessing", type=float, metavar="SHARE", help="With --accuracies: the largest class's share. Default: 0.5.")
 @shared_options
@@ -83,11 +89,15 @@ def command(  # noqa: PLR0913 - the words of the command line
         raise Exit(CELLS_FAILED)
 
 
-def carry_out(names: tuple[str, ...], *, runs: str, device: str, deterministic: bool, **rest: Any) -> Outcome:
+def carry_out(
+    names: tuple[str, ...], *, runs: str, device: str, deterministic: bool, launcher: str = "local", **rest: Any
+) -> Outcome:
     """Plan, compute what is missing with progress on stderr, and return the outcome."""
     asked = plan_words(**rest)
     from xzoo.compare import api
+    from xzoo.compare.launch import check_launcher
 
+    check_launcher(launcher)
     plan = api.make_plan(names, **asked)
     from xzoo.cli.progress import follow
     from xzoo.compare.outcome import dataset
@@ -95,7 +105,7 @@ def carry_out(names: tuple[str, ...], *, runs: str, device: str, deterministic: 
 
     chosen = choose(device, plan.cells[0].recipe["precision"], deterministic=deterministic)
     folder = api.run_folder(plan, Path(runs))
-    with closing(api.carry_out(plan, Path(runs), chosen)) as events:
+    with closing(api.carry_out(plan, Path(runs), chosen, launcher)) as events:
         follow(events, plan, dataset(plan)["first_line"], str(folder.path), chosen.kind)
     outcome = api.outcome_of(plan, Path(runs), chosen)
     _refuse_where_all_failed(outcome)

@@ -8,9 +8,11 @@ from xzoo.cli.frame import emit
 from xzoo.cli.options import plan_words
 
 
-def show(names: tuple[str, ...], form: str, *, runs: str, device: str, deterministic: bool, **rest: Any) -> None:
-    """Print what the command would do; how far it repeats changes none of it."""
-    del deterministic
+def show(
+    names: tuple[str, ...], form: str, *, runs: str, device: str, deterministic: bool, launcher: str = "local", **rest: Any
+) -> None:
+    """Print what the command would do; how far it repeats, and who computes it, changes none of it."""
+    del deterministic, launcher
     asked = plan_words(**rest)
     from xzoo.compare.forecast import foresee
 

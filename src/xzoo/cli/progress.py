@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from xzoo.cli.frame import say
-from xzoo.compare.experiment import CellEnded, CellResumed, CellsAwaited, CellStarted, EpochEnded, Event
+from xzoo.compare.experiment import CellEnded, CellLost, CellResumed, CellsAwaited, CellStarted, EpochEnded, Event
 from xzoo.data.items import printable
 
 if TYPE_CHECKING:
@@ -29,7 +29,13 @@ def follow(events: Iterator[Event], plan: Plan, first_line: str, folder: str, de
     if sys.stderr.isatty() and console.is_interactive and console.encoding.startswith("utf"):
         _live(events, plan, console, device)
         return
+    speaking = ""
     for event in events:
+        if isinstance(event, EpochEnded | CellResumed) and event.cell.id != speaking:  # several run at a time
+            speaking = event.cell.id
+            say(_flat(f"{event.cell.contender}, seed {event.cell.seed}:"))
+        elif isinstance(event, CellStarted):
+            speaking = event.cell.id
         for line in lines_of(event):
             say(_flat(line))
 
@@ -39,6 +45,8 @@ def lines_of(event: Event) -> list[str]:
     if isinstance(event, CellsAwaited):
         cells = f"{event.num_cells} cell{'s' if event.num_cells > 1 else ''}"
         return [f"{cells} of this plan: computed by another command ({', '.join(event.holders)}); waiting for it"]
+    if isinstance(event, CellLost):
+        return [f"{event.cell.contender}, seed {event.cell.seed}: its worker was lost, {event.reason}; it is computed elsewhere"]
     return resumed_lines(event) if isinstance(event, CellResumed) else [line_of(event)]
 
 
@@ -89,7 +97,7 @@ def _live(events: Iterator[Event], plan: Plan, console: Console, device: str) ->
     with Steady(View(board, memory_of(device)), console) as live:
         for event in events:
             board.heed(event, time.monotonic())
-            if isinstance(event, CellEnded | CellResumed | CellsAwaited):
+            if isinstance(event, CellEnded | CellLost | CellResumed | CellsAwaited):
                 for line in lines_of(event):
                     live.say(_flat(line))
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from xzoo.compare import command
 from xzoo.compare import plan as plans
+from xzoo.compare.launch import LOCAL, check_launcher, launching
 from xzoo.compare.plan import DEMO_FINETUNED_SEEDS, DEMO_RECIPE, MARGIN, Plan
 from xzoo.data import split as splits
 from xzoo.data.pack import foresee_pack, make_pack
@@ -55,15 +56,18 @@ def compare(  # noqa: PLR0913 - the keywords are the words of the command line
     margin: float = MARGIN,
     device: str = "auto",
     deterministic: bool = False,
+    launcher: str = LOCAL,
     runs: str | Path = RUNS,
 ) -> Outcome:
     """Train backbones under freeze strategies and seeds, keep all of it in a run folder, and return what follows.
 
     `data` is a path, `xzoo.arrays(...)`, or None for the built-in demo. Calling again computes only what is missing. `latency`
     False leaves the backbones' latency unmeasured. Accuracies that differ by less than `margin` count as equivalent.
-    `deterministic` holds torch to algorithms that repeat: on CUDA the same command then gives the same bytes.
+    `deterministic` holds torch to algorithms that repeat: on CUDA the same command then gives the same bytes. `launcher` "ray"
+    computes the cells on the Ray cluster at RAY_ADDRESS, or on one that is started here for the time of the call.
     Raises UsageError, DataError, UnavailableError and StorageError; a cell that fails is in `failed`, and the others go on.
     """
+    check_launcher(launcher)
     made = make_plan(
         backbones,
         data,
@@ -84,7 +88,7 @@ def compare(  # noqa: PLR0913 - the keywords are the words of the command line
     from xzoo.train.device import choose
 
     chosen = choose(device, made.cells[0].recipe["precision"], deterministic=deterministic)
-    with closing(carry_out(made, Path(runs), chosen)) as events:
+    with closing(carry_out(made, Path(runs), chosen, launcher)) as events:
         for _ in events:
             pass
     return outcome_of(made, Path(runs), chosen)
@@ -182,13 +186,16 @@ def _import_meanwhile(name: str) -> None:
     threading.Thread(target=importlib.import_module, args=(name,)).start()
 
 
-def carry_out(plan: Plan, runs: Path, device: Device) -> Generator[Event]:
-    """Compute the plan's missing cells in its run folder below `runs`, and yield events. Raises StorageError."""
+def carry_out(plan: Plan, runs: Path, device: Device, launcher: str = LOCAL) -> Generator[Event]:
+    """Compute the plan's missing cells in its run folder below `runs`, and yield events.
+
+    Raises StorageError, and what `launching` raises for a launcher that cannot be used.
+    """
     from xzoo.compare.experiment import run
     from xzoo.train.deterministic import deterministic
 
-    with deterministic(device):
-        yield from run(plan, run_folder(plan, runs), device)
+    with deterministic(device), launching(launcher) as launch:
+        yield from run(plan, run_folder(plan, runs), device, launch)
 
 
 def outcome_of(plan: Plan, runs: Path, device: Device) -> Outcome:

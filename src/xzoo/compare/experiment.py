@@ -50,6 +50,14 @@ class EpochEnded:
 
 
 @dataclass(frozen=True)
+class CellLost:
+    """A cell that has begun elsewhere was lost with its worker, for a `reason`, and will begin again."""
+
+    cell: Cell
+    reason: str
+
+
+@dataclass(frozen=True)
 class CellEnded:
     """A cell has its result; `was_kept` where it came from an earlier run of the command."""
 
@@ -67,7 +75,7 @@ class CellsAwaited:
     holders: tuple[str, ...]
 
 
-Event = CellStarted | CellResumed | EpochEnded | CellEnded | CellsAwaited
+Event = CellStarted | CellResumed | EpochEnded | CellLost | CellEnded | CellsAwaited
 
 Launch = Callable[[Plan, Sharing, Device, Sequence[Cell], Mapping[str, int]], Iterator[Event]]
 """Computes cells of a plan that nobody else does, keeps them, and yields events; with the place of each cell in the plan."""

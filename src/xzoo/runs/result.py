@@ -114,7 +114,7 @@ class Latency:
 class BackboneFacts:
     """What is true of a backbone and its weights, whatever data it is trained on. `gmacs` at `size` (height, width).
 
-    `gmacs_at` holds them by the recipe's `size`, in words; "0" is the weights' own.
+    `gmacs_at` holds them by the recipe's `size`, in words; "0" is the weights' own. `node` is where in a cluster it was measured.
     """
 
     params: int
@@ -125,6 +125,7 @@ class BackboneFacts:
     weights: Mapping[str, Any] = field(default_factory=dict)
     latency: tuple[Latency, ...] = ()
     origin: str = ""
+    node: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

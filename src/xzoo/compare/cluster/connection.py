@@ -1,0 +1,128 @@
+"""The connection to a Ray cluster, found at RAY_ADDRESS or started here for the time of a command."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import threading
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from xzoo import durable
+from xzoo.errors import UnavailableError, UsageError
+
+ADDRESS = "RAY_ADDRESS"
+ANSWER_SECONDS = 5.0
+"""A cluster that does not take a connection in this time is not there."""
+
+_HERE = "127.0.0.1"
+_LOCAL = ("", "local")
+
+
+def check_address() -> None:
+    """Raise UnavailableError where nothing listens at RAY_ADDRESS, UsageError for an address that no driver can use."""
+    address = os.environ.get(ADDRESS, "")
+    if address in _LOCAL or address == "auto":
+        return
+    if "://" in address:
+        raise UsageError(
+            f"{ADDRESS}={address} is an address of Ray Client, which cannot follow cells",
+            "start the command on a node of the cluster, with its address as HOST:PORT or auto",
+        )
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UsageError(f"{ADDRESS}={address} is no address", "write HOST:PORT, as `ray start` shows it, or auto")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise _unreachable(address, str(error)) from error
+
+
+@contextlib.contextmanager
+def connected() -> Iterator[None]:
+    """Connect to the cluster at RAY_ADDRESS, or start one on this machine that ends with the block, bound to 127.0.0.1.
+
+    A connection that this process has already is used and left. Raises UnavailableError.
+    """
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    address = os.environ.get(ADDRESS, "")
+    with contextlib.ExitStack() as stack:
+        own = {"_temp_dir": str(stack.enter_context(durable.temporary_folder("xzoo-ray-")))} if address in _LOCAL else {}
+        stack.enter_context(_silent())
+        stack.callback(ray.shutdown)
+        _begin(address, own)
+        yield
+
+
+def _begin(address: str, own: dict[str, Any]) -> None:
+    """Let Ray begin; it neither shows what workers print nor keeps the signals' handlers that it brings."""
+    import ray
+
+    words: dict[str, Any] = {"address": "local", "include_dashboard": False, "_node_ip_address": _HERE, **own}
+    if not own:
+        is_here = address.rpartition(":")[0] in {_HERE, "localhost"}
+        words = {"address": address, **({"_node_ip_address": _HERE} if is_here else {})}
+    try:
+        with _own_signals(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ray.init(**words, log_to_driver=False, logging_level=logging.CRITICAL)
+    except Exception as error:
+        if own:
+            raise UnavailableError(f"Ray cannot be started here: {error}", "see whether `ray start --head` works") from error
+        raise _unreachable(address, str(error)) from error
+
+
+def _unreachable(address: str, why: str) -> UnavailableError:
+    return UnavailableError(
+        f"there is no Ray cluster to work on at {ADDRESS}={address}: {' '.join(why.split())[:300]}",
+        "start it (`ray start --head`), run the command on one of its nodes, or unset the variable to start one here",
+    )
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Put back the handlers of SIGINT and SIGTERM: what they mean is the command line's to say."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keep Ray from printing to stdout and from talking to the internet.
+
+    It prints what becomes of nodes, which the driver tells, and stdout belongs to the answer. Its API server, which runs without
+    a dashboard too, asks clouds' metadata services where it is (ray._common.usage.usage_lib, Ray 2.60); nothing here needs it.
+    """
+    from ray._private import node, worker
+
+    with _without(worker, "print_to_stdstream"), _without(node.Node, "start_api_server"):
+        yield
+
+
+@contextlib.contextmanager
+def _without(place: Any, name: str) -> Iterator[None]:
+    """Let a function do nothing meanwhile; a Ray that has none of this name is left as it is."""
+    before = getattr(place, name, None)
+    if before is None:
+        yield
+        return
+    setattr(place, name, lambda *words, **more: None)  # noqa: ARG005 - whatever it is told
+    try:
+        yield
+    finally:
+        setattr(place, name, before)
