@@ -27,6 +27,7 @@ TIERS = (
     {"compare"},
     {"conformance", "report"},
     {"cli"},
+    {"__main__"},
 )
 SIDEWAYS = {
     ("durable", "refusal"): "a failing write is told as a StorageError",
@@ -56,6 +57,7 @@ WRITE_ELSEWHERE = {
     ("xzoo.compare.overlays", ".save"): "Pillow encodes into memory; the bytes go into durable's folder",
     ("xzoo.report.album", "drawn.save"): "Pillow encodes into memory; the bytes become a part of the page",
     ("xzoo.compare.pictures", "drawn.save"): "Pillow encodes into memory; durable writes the bytes",
+    ("xzoo.compare.crew", ".open"): "the null device takes what a silent rank prints",
     ("xzoo.cli.ending", "os.open"): "the null device takes what a closed pipe cannot",
 }
 """Calls outside of durable.py that may stay, each with its reason."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 from click.exceptions import Exit
 
-from xzoo.cli import forecast, given
+from xzoo.cli import ending, forecast, given
 from xzoo.cli.frame import emit, format_option
 from xzoo.cli.options import STRATEGIES, plan_words, seeds_of, shared_options, words
 from xzoo.errors import DataError, PluginError, PreflightError, UnavailableError, UsageError, WeightsError, XzooError
@@ -94,22 +98,35 @@ def carry_out(
 ) -> Outcome:
     """Plan, compute what is missing with progress on stderr, and return the outcome."""
     asked = plan_words(**rest)
-    from xzoo.compare import api
+    from xzoo.compare import api, crew
     from xzoo.compare.launch import check_launcher
 
     check_launcher(launcher)
-    plan = api.make_plan(names, **asked)
-    from xzoo.cli.progress import follow
-    from xzoo.compare.outcome import dataset
-    from xzoo.train.device import choose
+    with crew.joined(device, _teller()) as (ranks, kind):
+        plan = crew.planned(ranks, partial(api.make_plan, names, **asked))
+        from xzoo.cli.progress import follow
+        from xzoo.compare.outcome import dataset
+        from xzoo.train.device import choose
 
-    chosen = choose(device, plan.cells[0].recipe["precision"], deterministic=deterministic)
-    folder = api.run_folder(plan, Path(runs))
-    with closing(api.carry_out(plan, Path(runs), chosen, launcher)) as events:
-        follow(events, plan, dataset(plan)["first_line"], str(folder.path), chosen.kind)
-    outcome = api.outcome_of(plan, Path(runs), chosen)
+        chosen = replace(choose(kind, plan.cells[0].recipe["precision"], deterministic=deterministic), ranks=ranks)
+        folder = api.run_folder(plan, Path(runs))
+        with closing(api.carry_out(plan, Path(runs), chosen, launcher)) as events:
+            if ranks.is_leader:
+                follow(events, plan, dataset(plan)["first_line"], str(folder.path), chosen.kind)
+            else:
+                deque(events, 0)
+        outcome = api.outcome_of(plan, Path(runs), chosen) if ranks.is_leader else None
+    if outcome is None:
+        raise Exit(0)
     _refuse_where_all_failed(outcome)
     return outcome
+
+
+def _teller() -> Callable[[XzooError], int]:
+    """Return what shows an error that ends this command from outside of its own work."""
+    context = click.get_current_context(silent=True)
+    answer = context.find_root().obj if context and context.params.get("form") == "json" else None
+    return lambda error: ending.tell(error, answer, debug=False)
 
 
 def _refuse_where_all_failed(outcome: Outcome) -> None:

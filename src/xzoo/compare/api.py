@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import os
 import threading
+from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xzoo.compare import command
+from xzoo.compare import command, crew
 from xzoo.compare import plan as plans
 from xzoo.compare.launch import LOCAL, check_launcher, launching
 from xzoo.compare.plan import DEMO_FINETUNED_SEEDS, DEMO_RECIPE, MARGIN, Plan
@@ -68,7 +70,8 @@ def compare(  # noqa: PLR0913 - the keywords are the words of the command line
     Raises UsageError, DataError, UnavailableError and StorageError; a cell that fails is in `failed`, and the others go on.
     """
     check_launcher(launcher)
-    made = make_plan(
+    make = partial(
+        make_plan,
         backbones,
         data,
         freeze=freeze,
@@ -87,11 +90,13 @@ def compare(  # noqa: PLR0913 - the keywords are the words of the command line
     )
     from xzoo.train.device import choose
 
-    chosen = choose(device, made.cells[0].recipe["precision"], deterministic=deterministic)
-    with closing(carry_out(made, Path(runs), chosen, launcher)) as events:
-        for _ in events:
-            pass
-    return outcome_of(made, Path(runs), chosen)
+    with crew.joined(device) as (ranks, kind):
+        made = crew.planned(ranks, make)
+        chosen = replace(choose(kind, made.cells[0].recipe["precision"], deterministic=deterministic), ranks=ranks)
+        with closing(carry_out(made, Path(runs), chosen, launcher)) as events:
+            deque(events, 0)
+        with ranks.leader_first("outcome"):
+            return outcome_of(made, Path(runs), chosen)
 
 
 def make_plan(  # noqa: PLR0913 - as `compare`
@@ -194,8 +199,13 @@ def carry_out(plan: Plan, runs: Path, device: Device, launcher: str = LOCAL) -> 
     from xzoo.compare.experiment import run
     from xzoo.train.deterministic import deterministic
 
-    with deterministic(device), launching(launcher) as launch:
-        yield from run(plan, run_folder(plan, runs), device, launch)
+    with deterministic(device):
+        if not device.ranks.is_leader:
+            crew.follow(plan, device)
+            return
+        with launching(launcher) as launch:
+            yield from run(plan, run_folder(plan, runs), device, launch)
+        crew.dismiss(device)
 
 
 def outcome_of(plan: Plan, runs: Path, device: Device) -> Outcome:
@@ -205,7 +215,8 @@ def outcome_of(plan: Plan, runs: Path, device: Device) -> Outcome:
 
     folder = run_folder(plan, runs)
     outcome = conclude(plan, folder, environment(device))
-    folder.write_outcome(outcome)
+    if device.ranks.is_leader:
+        folder.write_outcome(outcome)
     return outcome
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xzoo.data import split as splits
-from xzoo.data.batches import Batches
+from xzoo.data.batches import Batches, at_once, chunks
 from xzoo.data.order import Blocks, blocks_of
 from xzoo.data.pack import Pack, View, make_view
 from xzoo.data.split import Split
@@ -91,11 +91,21 @@ class Bench:
         """Return the predictions of a split, in eval mode, and count their time. Raises NotFiniteError, MemoryShortageError."""
         self.classifier.network.eval()
         indices = getattr(self.split, split)
-        found = predict(self.answer, self.ordered(indices), self.device)
+        found = self._answers(indices)
         names = [self.ids_N[index] for index in indices] if self.ids_N else ()
         demand_numbers(found.are_finite, f"{split} answers", names)
         self.spent[split] += found.seconds  # type: ignore[assignment]
         return found
+
+    def _answers(self, indices: NDArray[np.int64]) -> Predictions:
+        """Return the answers for these images; of several ranks each answers some batches, and all have all of them."""
+        ranks = self.device.ranks
+        if not ranks.are_many:
+            return predict(self.answer, self.ordered(indices), self.device)
+        batches = chunks(indices, at_once(self.recipe.batch_size, self.device.kind))
+        own = batches[ranks.share.part(len(batches))]
+        found = predict(self.answer, self.ordered(np.concatenate(own)), self.device) if own else None
+        return _joined([one for one in ranks.gathered(found) if one is not None])
 
     def learning(self, num_epochs: int | None = None) -> set[str]:
         """Return every owner that learns in some epoch, of all or of the first `num_epochs`."""
@@ -119,7 +129,8 @@ class Place:
     def of(cls, prepared: Prepared, cell: Cell, pack: Pack, device: Device) -> Place:
         """Return the place of a cell, its head drawn. Raises PreflightError for a size that the network does not take."""
         recipe = make_recipe(cell.recipe)
-        device = choose(device.kind, recipe.precision, deterministic=device.deterministic)
+        chosen = choose(device.kind, recipe.precision, deterministic=device.deterministic)
+        device = replace(chosen, ranks=device.ranks)
         preprocess = input_of(prepared.choice, recipe)
         classifier, device = build(prepared, len(pack.classes), recipe, cell.seed, preprocess, device)
         return cls(prepared, pack, device, preprocess, view_of(pack, preprocess, recipe), classifier)
@@ -144,6 +155,7 @@ class Place:
             views=recipe.views,
             pack=self.pack,
             blocks=self.blocks(recipe),
+            share=self.device.ranks.share,
         )
 
     def blocks(self, recipe: Recipe) -> Blocks | None:
@@ -164,6 +176,12 @@ class Place:
             "ids_N": self.pack.ids_N,
             "blocks": self.blocks(make_recipe(cell.recipe)),
         }
+
+
+def _joined(parts: Sequence[Predictions]) -> Predictions:
+    """Return the predictions of all parts, one behind the other; they were made at the same time."""
+    arrays = [np.concatenate([getattr(one, name) for one in parts]) for name in ("probabilities_NK", "labels_N")]
+    return Predictions(*arrays, seconds=max(one.seconds for one in parts))
 
 
 def build(

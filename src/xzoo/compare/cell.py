@@ -42,6 +42,8 @@ def compute(
 ) -> Generator[Resumed | EpochRecord | Output]:
     """Yield a record after each epoch and, last, the output; first, where `checkpoints` hold the cell's beginning, from where on.
 
+    Of several ranks all do the same at the same time, and the leader alone has checkpoints and an output.
+
     Raises CellError for a cell that cannot be trained as asked, and StorageError.
     """
     began = time.perf_counter()
@@ -51,13 +53,14 @@ def compute(
             f"head=solver cannot find the head of {cell.contender}",
             "it needs --freeze frozen, a linear head with a bias, and no augmentation; or leave head=loop",
         )
-    bench = lay_out(prepared, cell, pack, device)
-    device = bench.device
-    network, owners = bench.classifier.network, bench.classifier.tensor_owner
-    compute_loss = objective(bench.recipe, bench.labels_N[bench.split.train], len(pack.classes), device.kind)
-    look_first(bench, compute_loss)
-    before = snapshot(network)
-    bench.trial()
+    with device.ranks.leader_first("laid out"):
+        bench = lay_out(prepared, cell, pack, device)
+        device = bench.device
+        network, owners = bench.classifier.network, bench.classifier.tensor_owner
+        compute_loss = objective(bench.recipe, bench.labels_N[bench.split.train], len(pack.classes), device.kind)
+        look_first(bench, compute_loss)
+        before = snapshot(network)
+        bench.trial()
     bench.prepare_seconds = time.perf_counter() - began
 
     def watch() -> Mapping[str, float]:
@@ -99,7 +102,9 @@ def compute(
         changes=resuming.changes,
         draws_on_host=streams() != drawn,
     )
-    yield finish(bench, told).output(pack, positive)
+    finished = finish(bench, told)
+    if device.ranks.is_leader:
+        yield finished.output(pack, positive)
 
 
 def watched(found: Mapping[str, Predictions]) -> dict[str, float]:

@@ -37,10 +37,15 @@ def level_of(
         unrepeated.append("some of CUDA's kernels add in the order of arrival, and --deterministic was not asked for")
     if any(one.way == "parts" for one in memory) or any(RAN_OUT in note for note in notes):
         unrepeated.append("memory ran out, and how much was free is no part of the command")
+    if device.runs_ahead and device.ranks.are_many:
+        unrepeated.append("several GPUs add in an order that was never tried for whether it repeats")
     if draws_on_host:
         unrepeated.append("the network draws from Python's or numpy's own random numbers, which no seed of the cell rules")
     if unrepeated:
         return Determinism(0, tuple(unrepeated))
+    if device.ranks.are_many:
+        count = device.ranks.count
+        return Determinism(3, (f"{count} ranks summed its gradients, and another number of them adds in another order",))
     if device.runs_ahead and heads > 1:
         return Determinism(2, (f"{heads} heads learnt at once, and CUDA may add otherwise for another number of them",))
     return Determinism(HIGHEST)

@@ -61,16 +61,13 @@ class Resuming:
 
     def saving(self, start: Mapping[str, Tensor]) -> Saving:
         """Return what the training saves with, and put back what lay beside it. `start` are the tensors it begins with."""
-        if self._checkpoints is None:
-            return Saving()
-        found = self._checkpoints.newest()
+        found = self.bench.device.ranks.from_leader(self._checkpoints.newest() if self._checkpoints else None)
+        messages = tuple(self._checkpoints.messages) if self._checkpoints else ()
         if found is not None:
             self._take_up(found)
-        if found is not None or self._checkpoints.messages:
+        if found is not None or messages:
             step, curves = found.facts["step"] if found else 0, tuple(self.progress.curves)
-            self.event = Resumed(
-                len(curves), curves, step, self.bench.training.num_steps, self.times, tuple(self._checkpoints.messages)
-            )
+            self.event = Resumed(len(curves), curves, step, self.bench.training.num_steps, self.times, messages)
         return Saving(self._checkpoints, start, self._beside, found, has_ended=self.progress.is_over)
 
     def _beside(self, num_epochs: int) -> State | None:
@@ -105,12 +102,13 @@ class Resuming:
 def surroundings(device: Device) -> dict[str, str]:
     """Return what the last bits of a result rest on besides the kind of device and precision."""
     found = environment(device)
-    return {"torch": found["versions"]["torch"], "hardware": found["device"], "threads": str(found["threads"])}
+    versions, named = found["versions"], {"hardware": found["device"], "threads": str(found["threads"])}
+    return {"torch": versions["torch"], **named, "ranks": str(found["ranks"])}
 
 
 def changes(then: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
     """Return in words what surroundings differ in."""
-    return [f"{name} {then[name]}, then {now}" for name, now in here.items() if then[name] != now]
+    return [f"{name} {then[name]}, then {now}" for name, now in here.items() if then.get(name, now) != now]
 
 
 def in_words(times: int, changed: Sequence[str]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from xzoo.data.feed import gathered, spread, uploaded
 from xzoo.data.order import Blocks, shuffled
 from xzoo.data.pack import Pack, View
 from xzoo.data.resident import images_on
+from xzoo.data.share import WHOLE, Share
 from xzoo.errors import UsageError
 from xzoo.zoo.spec import Preprocess
 
@@ -28,7 +29,7 @@ class Batches:
 
     With `views` K above 0 epoch e is augmented as epoch e mod K: an image comes in K forms and no more. Work on one `pack`
     shares the images that epochs have brought to a CUDA device; without it they come batch by batch. With `blocks` an epoch's
-    order is drawn by them.
+    order is drawn by them. Of an epoch's batches the images of this process's `share` come alone, and the labels of all.
     """
 
     view: View
@@ -43,6 +44,7 @@ class Batches:
     views: int = 0
     pack: Pack | None = None
     blocks: Blocks | None = None
+    share: Share = WHOLE
 
     def __post_init__(self) -> None:
         parse(self.augment)
@@ -75,14 +77,16 @@ class Batches:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         # What differs from batch to batch is brought to the device at once: the device waits for no batch's own small copies.
         parts, policy = chunks(order_N, self.batch_size), parse(augment)
+        seen = [(self.share if is_training else WHOLE).seen(len(part)) for part in parts][start:]
         height, width = self.view.pixels_NCHW.shape[2:]
         changes = spread(parameters(policy, self.seed, number, order_N, height / width), parts, self.device)[start:]
         labels = labels_of(self.labels_N, order_N, parts, self.device)[start:]
         mean_C11, std_C11 = scale(self.preprocess, self.device)
         held_NCHW = None if self.pack is None else images_on(self.pack, self.view, self.device, bring=is_training)
-        pixels = gathered(self.view.pixels_NCHW, parts[start:], self.device, held_NCHW)
-        for pixels_BCHW, labels_B, changes_B9 in zip(pixels, labels, changes, strict=True):
-            images_BCHW = changed(pixels_BCHW.to(torch.float32).div_(255), policy, changes_B9)
+        places = [part[own] for part, own in zip(parts[start:], seen, strict=True)]
+        pixels = gathered(self.view.pixels_NCHW, places, self.device, held_NCHW)
+        for pixels_BCHW, labels_B, changes_B9, own in zip(pixels, labels, changes, seen, strict=True):
+            images_BCHW = changed(pixels_BCHW.to(torch.float32).div_(255), policy, changes_B9[own])
             images_BCHW = (in_channels(images_BCHW, self.preprocess) - mean_C11) / std_C11
             if self.channels_last:
                 images_BCHW = images_BCHW.contiguous(memory_format=torch.channels_last)

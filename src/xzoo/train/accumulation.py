@@ -21,6 +21,7 @@ from xzoo.train.finite import norm_of
 from xzoo.train.learner import Learner
 from xzoo.train.objective import Objective, num_right, total_loss
 from xzoo.train.recipe import Recipe
+from xzoo.train.union import Union
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,24 +48,58 @@ class Gradients:
         """The network's layers, as they are while a step looks at a batch."""
         return CheaperBackward(self.learner.classifier.network, self.device)
 
+    @functools.cached_property
+    def union(self) -> Union | None:
+        """The other ranks, where there are any."""
+        return Union(self.device.ranks, self.compute) if self.device.ranks.are_many else None
+
     def __call__(self, optimizer: Optimizer, inputs: Tensor, labels_B: Tensor, parts: Sequence[slice], *, to_host: bool) -> Made:
-        """Leave the batch's gradients in the parameters; the loss of a part counts as much as its images do."""
+        """Leave the batch's gradients in the parameters; the loss of a part counts as much as its images do.
+
+        Of several ranks each has the inputs of its share, of which `parts` are parts, and the labels of the whole batch.
+        """
         made: list[tuple[Tensor, Tensor, Tensor]] = []
-        if len(parts) == 1:
+        if self.union is not None:
+            made.append(self._united(self.union, optimizer, inputs, labels_B, parts))
+        elif len(parts) == 1:
             with _on_host(to_host):
                 made.append(self._part(optimizer, inputs, labels_B, None))
-        for part in parts if len(parts) > 1 else ():
-            share = self.compute.share(labels_B[part], labels_B)
-            with _statistics(self.learner.classifier.network, parts, part, len(labels_B)):
-                made.append(self._part(optimizer if not made else None, inputs[part], labels_B[part], share))
+        else:
+            made += self._parts(optimizer, inputs, labels_B, parts, labels_B)
         norm = norm_of([p for group in optimizer.param_groups for p in group["params"]])
-        loss, loss_sum, right = made[0] if len(made) == 1 else (torch.stack(column).sum(0) for column in zip(*made, strict=True))
+        loss, loss_sum, right = _summed(made)
         return Made(loss, norm, loss_sum, right)
+
+    def _united(
+        self, union: Union, optimizer: Optimizer, inputs: Tensor, labels_B: Tensor, parts: Sequence[slice]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Make the gradients of this rank's share, and sum them, and what is told of them, over all ranks."""
+        union.learn([p for group in optimizer.param_groups for p in group["params"] if p.requires_grad])
+        own_P = labels_B[union.ranks.share.seen(len(labels_B))]
+        if couples(self.learner.classifier.network):
+            parts = [slice(0, len(own_P))]  # ranks with different numbers of parts would wait for each other's statistics
+        with union.sharing(len(labels_B)):
+            found = _summed(self._parts(optimizer, inputs, own_P, parts, labels_B))
+        return union.summed(*found)
+
+    def _parts(
+        self, optimizer: Optimizer, inputs: Tensor, own_P: Tensor, parts: Sequence[slice], labels_B: Tensor
+    ) -> list[tuple[Tensor, Tensor, Tensor]]:
+        made: list[tuple[Tensor, Tensor, Tensor]] = []
+        for part in parts:
+            union = self.union
+            share = self.compute.share(own_P[part], labels_B) if union is None else union.share(own_P[part], labels_B)
+            sending = union.sending() if union is not None and part is parts[-1] else contextlib.nullcontext()
+            statistics = _statistics(self.learner.classifier.network, parts, part, len(own_P))
+            with statistics if len(parts) > 1 else contextlib.nullcontext(), sending:
+                made.append(self._part(optimizer if not made else None, inputs[part], own_P[part], share))
+        return made
 
     def _part(
         self, cleared: Optimizer | None, inputs: Tensor, labels_B: Tensor, share: Tensor | float | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        with self.device.arithmetic(keeps_casts=self.device.kind == "cpu"), self.cheaper():
+        seeing = self.union.norms if self.union is not None else contextlib.nullcontext()
+        with self.device.arithmetic(keeps_casts=self.device.kind == "cpu"), self.cheaper(), seeing:
             logits_BO, auxiliary = self.learner.outputs(inputs)
             loss = total_loss(self.compute, logits_BO, auxiliary, labels_B)
         loss = loss if share is None else loss * share
@@ -72,7 +107,15 @@ class Gradients:
             cleared.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         seen_BO = logits_BO.detach()
-        return loss.detach(), self.compute(seen_BO, labels_B) * len(labels_B), num_right(seen_BO, labels_B)
+        counted = len(labels_B) if self.union is None or share is None else share * self.union.num_images
+        return loss.detach(), self.compute(seen_BO, labels_B) * counted, num_right(seen_BO, labels_B)
+
+
+def _summed(made: Sequence[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+    if len(made) == 1:
+        return made[0]
+    loss, loss_sum, right = (torch.stack(column).sum(0) for column in zip(*made, strict=True))
+    return loss, loss_sum, right
 
 
 def couples(network: nn.Module) -> bool:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from xzoo.data.batches import Batches, at_once, chunks, labels_of
 from xzoo.data.feed import resident
+from xzoo.data.share import WHOLE, Share
 from xzoo.model.classifier import Classifier
 from xzoo.model.cut import Cut
 from xzoo.train import rows
@@ -65,15 +66,17 @@ class Activations:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield activations (B,...) and labels (B,) in the order of an epoch, from batch number `start` on."""
-        return self._batches(self.images.order(epoch), self.images.batch_size, start)
+        return self._batches(self.images.order(epoch), self.images.batch_size, start, self.images.share)
 
     def ordered(self, indices: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield activations and labels of these images, in their order, to be looked at alone."""
         return self._batches(indices, at_once(self.images.batch_size, self.images.device))
 
-    def _batches(self, order: NDArray[np.int64], batch_size: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(
+        self, order: NDArray[np.int64], batch_size: int, start: int = 0, share: Share = WHOLE
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         parts, device = chunks(order, batch_size), self.images.device
-        batches = self.rows.batches([self.place_N[part] for part in parts[start:]], device, self.held)
+        batches = self.rows.batches([self.place_N[part[share.seen(len(part))]] for part in parts[start:]], device, self.held)
         return zip(batches, labels_of(self.images.labels_N, order, parts, device)[start:], strict=True)
 
 

@@ -35,8 +35,8 @@ class Recorder(Protocol):
 
 
 def recorder_of(device: Device) -> Recorder | None:
-    """Return what records steps on this device; None on a CPU."""
-    return CudaRecorder(device.kind) if device.kind.startswith("cuda") else None
+    """Return what records steps on this device; None on a CPU, and where ranks wait for each other in a step."""
+    return CudaRecorder(device.kind) if device.kind.startswith("cuda") and not device.ranks.are_many else None
 
 
 class CudaRecorder:

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from xzoo.errors import UnavailableError, UsageError
+from xzoo.train.ranks import ALONE, Ranks
 
 LONGEST = 2**15
 """Inputs of a linear layer in bfloat16: on one thread torch 2.15 divides by zero in one of 65536 for 24 images, 131072 for 12."""
@@ -26,12 +27,16 @@ LONGEST = 2**15
 
 @dataclass(frozen=True)
 class Device:
-    """A device with the precision its arithmetic runs in: `bf16` means autocast, weights stay float32."""
+    """A device with the precision its arithmetic runs in: `bf16` means autocast, weights stay float32.
+
+    `ranks` are the processes, with a device each, that work on a cell together; most work is done by one.
+    """
 
     kind: str
     precision: str
     threads: int
     deterministic: bool = False
+    ranks: Ranks = ALONE
 
     @property
     def runs_ahead(self) -> bool:
@@ -126,6 +131,7 @@ def environment(device: Device) -> Mapping[str, Any]:
         "precision": device.precision,
         "threads": device.threads,
         "deterministic": device.deterministic,
+        "ranks": device.ranks.count,
         "cores": os.cpu_count(),
         "platform": platform.platform(terse=True),
     }

@@ -31,7 +31,7 @@ class Step:
     again: with what its backward pass needs on the host where a batch norm learns on CUDA, else in smaller parts.
     """
 
-    note = ""
+    note: str = ""
 
     def __init__(self, learner: Learner, compute: Objective, recipe: Recipe, device: Device) -> None:
         self.learner, self.device = learner, device
@@ -39,7 +39,12 @@ class Step:
         self.loss_sum = torch.zeros((), device=device.kind)
         self.right = torch.zeros((), device=device.kind, dtype=torch.long)
         self.watch = Watch(device)
-        self.ration = Ration(recipe.batch_size, "training")
+        ranks = device.ranks
+        self.ration = Ration(
+            -(-recipe.batch_size // ranks.count), f"training on rank {ranks.rank}" if ranks.are_many else "training"
+        )
+        if ranks.are_many and device.runs_ahead:
+            self.note = "steps are not recorded as a CUDA graph: several ranks work on them"
         self.kept: Kept | None = None
         self.epoch = self.step = 0
 
@@ -74,8 +79,11 @@ class Step:
         assert self.kept is not None
         self._keep()
         draws = Draws.now(self.device)
+        union = self.gradients.union
+        if union is not None:
+            union.begin()
         while True:
-            parts = self.ration.cut(len(labels_B))
+            parts = self.ration.cut(len(inputs))
             found = tried(partial(self._gradients, inputs, labels_B, parts))
             said = found.said if found.result is None else self._move(found.result)
             if not said:
@@ -83,7 +91,9 @@ class Step:
             self.optimizer.zero_grad(set_to_none=True)
             self.kept.put_back()
             draws.put_back()
-            self._shrink(len(labels_B), said)
+            if union is not None:
+                union.demand_free(said)
+            self._shrink(len(inputs), said)
         self.step += 1
 
     def once(self, inputs: Tensor, labels_B: Tensor) -> None:
@@ -99,8 +109,9 @@ class Step:
         return told[0], int(told[1])
 
     def resume(self, memory: Sequence[Shortage]) -> None:
-        """Compute as many images at once as after these shortages."""
-        self.ration.told[:] = memory
+        """Compute as many images at once as after these shortages; of several ranks each has its own, and meets them anew."""
+        if self.gradients.union is None:
+            self.ration.told[:] = memory
 
     def _keep(self) -> None:
         assert self.kept is not None

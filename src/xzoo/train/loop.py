@@ -38,7 +38,10 @@ class Batched(Protocol):
         ...
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches of an epoch, inputs and labels, from batch number `start` on."""
+        """Yield the batches of an epoch, inputs and labels, from batch number `start` on.
+
+        Where several ranks train, the inputs are those of this one's share, and the labels those of the whole batch.
+        """
         ...
 
 
@@ -119,6 +122,7 @@ def _epoch(work: _Work, watch: Watch) -> EpochRecord:
     _steps(work, optimizer, rates, is_new_phase)
     loss, right = steps.told()
     work.device.synchronise()
+    work.device.ranks.demand_same(classifier.network.state_dict().values())
     standing.count_time()
     return EpochRecord(
         epoch=epoch,
@@ -128,7 +132,7 @@ def _epoch(work: _Work, watch: Watch) -> EpochRecord:
         seconds=standing.seconds,
         stages_learning=tuple(stage for stage in classifier.stages if stage in standing.learning),
         note=steps.note,
-        memory=tuple(one for one in steps.memory if one.epoch == epoch + 1),
+        memory=tuple(one for each in work.device.ranks.gathered(steps.memory) for one in each if one.epoch == epoch + 1),
         **watch(),
     )
 
@@ -160,7 +164,8 @@ def _step(
     classifier, epoch = standing.classifier, standing.epoch
     before = snapshot(classifier.network) if is_first else None
     _set_rates(optimizer, work.recipe.rate(epoch * num_steps + standing.step, num_steps), rates)
-    standing.steps(inputs, labels_B)
+    with work.device.ranks.drawing(work.batches.seed, "epoch", epoch, "step", standing.step):
+        standing.steps(inputs, labels_B)
     if before is not None:
         standing.steps.look()
         _check(classifier, before, optimizer, rates, f"after the first step of epoch {epoch + 1}")

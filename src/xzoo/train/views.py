@@ -6,13 +6,14 @@ N = images, B = images in a batch
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from xzoo.data.batches import Batches, chunks, labels_of
+from xzoo.data.share import WHOLE
 from xzoo.train import rows
 from xzoo.train.boundary import places, words
 from xzoo.train.device import Device
@@ -46,7 +47,10 @@ class ViewBatches:
         """Yield what was computed (B,...) and labels (B,) in the order of an epoch, from batch number `start` on."""
         images, place_N = self.images, self._places()
         order, parts = images.order(epoch), self._chunks(epoch)
-        batches = self.view(epoch % images.views).batches([place_N[part] for part in parts[start:]], images.device)
+        with self.device.ranks.leader_first(f"view of epoch {epoch}"):
+            kept = self.view(epoch % images.views)
+        places = [place_N[part[images.share.seen(len(part))]] for part in parts[start:]]
+        batches = kept.batches(places, images.device)
         yield from zip(batches, labels_of(images.labels_N, order, parts, images.device)[start:], strict=True)
 
     def view(self, number: int) -> Rows:
@@ -62,7 +66,7 @@ class ViewBatches:
 
     def _placed(self, number: int) -> Placed:
         place_N = self._places()
-        for chunk, (images_BCHW, _) in zip(self._chunks(number), self.images.epoch(number), strict=True):
+        for chunk, (images_BCHW, _) in zip(self._chunks(number), replace(self.images, share=WHOLE).epoch(number), strict=True):
             with self.device.arithmetic():
                 computed = self.compute(images_BCHW)
             yield place_N[chunk], computed
