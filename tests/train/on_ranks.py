@@ -1,13 +1,15 @@
 """Training at the level of the loop, alone or as one of several ranks: started by torchrun it keeps what each case became.
 
-torchrun --nproc-per-node 2 tests/train/on_ranks.py FOLDER
+    torchrun --nproc-per-node 2 tests/train/on_ranks.py FOLDER [CASE...]
+
+Without CASE all are carried out.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +94,7 @@ CASES = {
     "phases": Case(freeze="gradual:1", recipe={"optimizer": "sgd", "lr": 0.05}),
     "single logit": Case(size=5, recipe={"loss": "bce", "class_weights": "balanced"}),
 }
-DROPPING = Case("branched", drops=True)
+DROPPING = {"dropping": Case("branched", drops=True), "dropping again": Case("branched", drops=True)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,19 +136,19 @@ def carried_out(case: Case, ranks: Ranks = ALONE, num_steps: int = 20) -> tuple[
     return {name: tensor.clone() for name, tensor in classifier.network.state_dict().items()}, records
 
 
-def main(folder: Path) -> None:
-    """Carry out every case as one of several ranks, and let the leader keep what became of it."""
+def main(folder: Path, names: Sequence[str]) -> None:
+    """Carry out cases as one of several ranks, and let the leader keep what became of them."""
     torch.set_num_threads(1)
     reduction.MOST_BYTES = 400  # several buckets of a small network
     place = rendezvous.meeting(os.environ)
     assert place is not None
     with rendezvous.connected(place, "cpu", None) as ranks:
-        for name, case in {**CASES, "dropping": DROPPING, "dropping again": DROPPING}.items():
-            tensors, records = carried_out(case, ranks)
+        for name in names or [*CASES, *DROPPING]:
+            tensors, records = carried_out({**CASES, **DROPPING}[name], ranks)
             if ranks.is_leader:
                 losses = {str(record.epoch): f"{record.train_loss} {record.train_accuracy}" for record in records}
                 save_file(tensors, folder / f"{name}.safetensors", losses)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -83,8 +83,9 @@ class Pulse:
     def outlive(self, rank: int, seconds: float) -> None:
         """Wait until another rank has ended, but not for longer: a launcher that sees one end ends the others."""
         until = time.monotonic() + seconds
-        while time.monotonic() < until and not self._is_dead(rank):
-            time.sleep(0.05)
+        with contextlib.suppress(RuntimeError):  # the store ends with its keeper, which is the launcher or that rank
+            while time.monotonic() < until and not self._is_dead(rank):
+                time.sleep(0.05)
 
     def _run(self) -> None:
         number = 0
@@ -112,8 +113,8 @@ class Pulse:
                 if number is not None:
                     self._beat(number)
                 self._found = self._found or self._given_up() or self._died()
-            except RuntimeError:  # torch's own kinds, all of them
-                self._found = self._found or self._died() or _lost_store()
+            except RuntimeError:  # torch's own kinds, all of them: the store has gone, perhaps with a rank
+                self._found = self._found or self._died(only_seen=True) or _lost_store()
             return self._found
 
     def _beat(self, number: int) -> None:
@@ -127,8 +128,9 @@ class Pulse:
             return None
         return RankError(f"rank {told['rank']} of {self.count}, on {told['machine']}: {told['text']}", told["remedy"])
 
-    def _died(self) -> RankError | None:
-        self._dead |= {rank for rank in range(self.count) if rank != self.rank and self._is_dead(rank)}
+    def _died(self, *, only_seen: bool = False) -> RankError | None:
+        is_dead = self._is_seen_dead if only_seen else self._is_dead
+        self._dead |= {rank for rank in range(self.count) if rank != self.rank and is_dead(rank)}
         if not self._dead:
             return None
         rank = min(self._dead)
@@ -139,24 +141,22 @@ class Pulse:
             "see what ended it: memory, a signal, its machine; the same command goes on from the last checkpoint",
         )
 
+    def _is_seen_dead(self, rank: int) -> bool | None:
+        """Whether a rank's process has ended; None where it cannot be seen from here."""
+        process, _ = self._owners.get(rank, (None, ""))
+        return process.is_dead() if process else None
+
     def _is_dead(self, rank: int) -> bool:
-        known = self._owner(rank)
-        if known is None:
-            return False
-        is_dead = known[0].is_dead() if known[0] else None
-        if is_dead is not None:
-            return is_dead
+        if rank not in self._owners and self.store.check([f"rank/{rank}", f"beat/{rank}"]):
+            told = json.loads(self.store.get(f"rank/{rank}"))
+            self._owners[rank] = (owner.parse(told["owner"]), told["machine"])
+        is_dead = self._is_seen_dead(rank)
+        if is_dead is not None or rank not in self._owners:
+            return bool(is_dead)
         now, beat = time.monotonic(), self.store.get(f"beat/{rank}").decode()
         last, since = self._beats.get(rank, ("", now))
         self._beats[rank] = (beat, since if beat == last else now)
         return now - self._beats[rank][1] > PATIENCE
-
-    def _owner(self, rank: int) -> tuple[owner.Owner | None, str] | None:
-        """Return the process of a rank and its machine; None before it has said so."""
-        if rank not in self._owners and self.store.check([f"rank/{rank}", f"beat/{rank}"]):
-            told = json.loads(self.store.get(f"rank/{rank}"))
-            self._owners[rank] = (owner.parse(told["owner"]), told["machine"])
-        return self._owners.get(rank)
 
 
 def _lost_store() -> RankError:

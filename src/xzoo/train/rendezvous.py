@@ -111,8 +111,10 @@ def _parted(error: BaseException, pulse: Pulse, tell: Tell | None) -> None:
     """Tell others what ended this rank, or end as they ask; returns where the caller's own error is the one to tell."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a launcher that saw a rank end wants what happens already
-    is_own = isinstance(error, XzooError | KeyboardInterrupt | SystemExit | GeneratorExit)
-    cause = error if isinstance(error, RankError) else pulse.trouble(0.0 if is_own else GRACE)
+    if isinstance(error, XzooError):
+        cause = error if isinstance(error, RankError) else None
+    else:
+        cause = pulse.trouble(GRACE if isinstance(error, Exception) else 0.0)
     pulse.close()
     if cause is None:
         pulse.stop(_explained(error))
