@@ -75,7 +75,7 @@ def finish(process: subprocess.Popen[str]) -> int:
 def predictions(folder: Path) -> Arrays:
     """Return every stored array of every finished cell."""
     found: Arrays = {}
-    for cell in sorted(folder.glob("runs/*/cells/*")):
+    for cell in sorted(folder.glob("runs/*/cells/[!.]*")):
         assert durable.is_whole(cell)
         with np.load(cell / "predictions.npz", allow_pickle=False) as arrays:
             found[cell.name] = {name: arrays[name] for name in arrays.files}
