@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
-from xzoo.audit import duplicates
+from xzoo.audit import duplicates, sketches
 from xzoo.audit.duplicates import Duplicates, Pair
 from xzoo.audit.looks import SKETCH
 from xzoo.data.phantom import Dials, draw
@@ -123,3 +123,12 @@ def test_flat_images_are_copies_of_their_equals_alone() -> None:
 def test_one_picture_under_two_labels_is_a_conflict() -> None:
     pictures_N, labels_N = np.array([0, 1, 0, 3, 1]), np.array([0, 1, 1, 0, 1])
     assert duplicates.conflicts(pictures_N, labels_N) == ((0, 2),)
+
+
+def test_codes_made_some_at_a_time_find_the_same_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    originals = drawn(12, size=64)
+    images = [*originals, *map(cropped, originals[:3])]
+    whole = search(images).pairs
+    monkeypatch.setattr(sketches, "_AT_ONCE", 4)
+    assert [(pair.one, pair.other) for pair in search(images).pairs] == [(pair.one, pair.other) for pair in whole]
+    assert len(whole) == 3

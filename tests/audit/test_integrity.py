@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from xzoo.audit.integrity import far, inverted, oddities
@@ -14,7 +15,9 @@ def sketches(count: int) -> NDArray[np.uint8]:
     return draw(Dials(train=count, val=0, test=0, size=SKETCH))[0]
 
 
-def test_a_negative_among_radiographs_is_found() -> None:
+@pytest.mark.parametrize("at_once", [1 << 14, 12])
+def test_a_negative_among_radiographs_is_found(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xzoo.audit.sketches._AT_ONCE", at_once)
     sketches_NHW = sketches(40)
     sketches_NHW[7] = 255 - sketches_NHW[7]
     assert np.flatnonzero(inverted(sketches_NHW)).tolist() == [7]

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from xzoo.compare.saved import read_learnt
+from xzoo.data import shards
 from xzoo.data.pack import make_pack, make_view
 from xzoo.data.source import arrays, open_source
 from xzoo.errors import StorageError
@@ -31,6 +32,8 @@ from xzoo.runs.store import RunFolder
 from xzoo.train import rows
 
 SILENT = "loaded"
+SHARD_BYTES = 250
+"""Small enough that the pack lies in four shards and the view in two."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args(arguments)
     total: Counter[str] = Counter()
+    shards.SHARD_BYTES = SHARD_BYTES
     with tempfile.TemporaryDirectory() as place:
         kinds = list(everything(Path(place)))
         for kept in kinds:

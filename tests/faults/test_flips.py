@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flips import SILENT, Kept, damaged, everything, tried
-from xzoo.data import cache
+from flips import SHARD_BYTES, SILENT, Kept, damaged, everything, tried
+from xzoo.data import cache, shards
 from xzoo.data.pack import make_pack
 from xzoo.data.source import arrays, open_source
 
@@ -18,9 +18,12 @@ KINDS = ["packs", "views", "features", "cells", "learnt tensors"]
 
 
 @pytest.fixture
-def kept(tmp_path: Path, own_cache: Path) -> dict[str, Kept]:
+def kept(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Kept]:
     assert own_cache == tmp_path / "cache"
-    return {one.name: one for one in everything(tmp_path)}
+    monkeypatch.setattr(shards, "SHARD_BYTES", SHARD_BYTES)
+    found = {one.name: one for one in everything(tmp_path)}
+    assert [len(list(found[name].folder.glob("pixels*.bin"))) for name in ("packs", "views")] == [4, 2]
+    return found
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -69,7 +69,7 @@ def find(
     first = np.ones(len(pixels), bool)
     first[[pair.other for pair in exact]] = False
     firsts = np.flatnonzero(first)
-    near, num_compared = changed(firsts, sketches_NHW[firsts], picture)
+    near, num_compared = changed(firsts, sketches_NHW if first.all() else sketches_NHW[firsts], picture)
     pairs = tuple(sorted((*exact, *near), key=lambda pair: (pair.one, pair.other)))
     return Duplicates(pairs, joined(len(pixels), pairs), num_compared)
 
@@ -89,7 +89,10 @@ def changed(places: Indices, sketches_NHW: NDArray[np.uint8], picture: Callable[
     if len(places) < 2:
         return [], 0
     basis = sketches.fit(sketches_NHW)
-    forms = [basis.codes(sketches.parts(sketches_NHW, box), DIMENSIONS) for box in sketches.CROPS]
+    forms = [
+        np.concatenate([basis.codes(sketches.parts(block, box), DIMENSIONS) for block in sketches.blocks(sketches_NHW)])
+        for box in sketches.CROPS
+    ]
     ones, others, _ = alike(forms[0], forms[1:], LEAST_ALIKE)
     layered = lru_cache(_MOST_LAYERS)(lambda place: layers(picture(place)))
     found = []

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xzoo.audit.sketches import WHOLE, levelled, parts
+from xzoo.audit.sketches import WHOLE, blocks, levelled, parts
 
 FLAT = 1.0
 """Deviation of the pixels, in gray levels, below which an image shows nothing."""
@@ -70,9 +70,9 @@ def inverted(sketches_NHW: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """
     if len(sketches_NHW) < _FEWEST:
         return np.zeros(len(sketches_NHW), bool)
-    levels_NP = levelled(parts(sketches_NHW, WHOLE))
-    mean_P = np.median(levels_NP[:: -(-len(levels_NP) // 4000)], axis=0)
-    likeness_N = levels_NP @ mean_P / (len(mean_P) * (mean_P.std() + 1e-9))
+    mean_P = np.median(levelled(parts(sketches_NHW[:: -(-len(sketches_NHW) // 4000)], WHOLE)), axis=0)
+    scale = len(mean_P) * (mean_P.std() + 1e-9)
+    likeness_N = np.concatenate([levelled(parts(block, WHOLE)) @ mean_P / scale for block in blocks(sketches_NHW)])
     return np.asarray((likeness_N < _INVERTED) & (np.median(likeness_N) > _ALIKE))
 
 

@@ -10,6 +10,7 @@ N = images, P = pixels of a sketch, D = dimensions
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ _MOST_SEEN = 4000
 _RIDGE = 0.002
 _PRIOR = 5.0
 _FEW = 10
+_AT_ONCE = 1 << 14
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 CROPS: tuple[Box, ...] = (
@@ -71,6 +73,11 @@ def fit(sketches_NHW: NDArray[np.uint8]) -> Basis:
 def parts(pictures_NHW: NDArray[np.uint8], box: Box) -> Floats:
     """Return the same part of every picture as sketches (N,P) of 24 by 24 pixels."""
     return np.stack([part(Image.fromarray(picture_HW), box) for picture_HW in pictures_NHW])
+
+
+def blocks(pictures_NHW: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Yield pictures some at a time: on the way to a code or a likeness each takes many times its size."""
+    return (pictures_NHW[start : start + _AT_ONCE] for start in range(0, len(pictures_NHW), _AT_ONCE))
 
 
 def part(picture: Image.Image, box: Box) -> Floats:

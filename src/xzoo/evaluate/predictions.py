@@ -6,6 +6,7 @@ N = images, B = images in a batch, K = classes
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -50,14 +51,27 @@ class Predictions:
 def predict(logits_of: Callable[[Tensor], Tensor], batches: Iterator[tuple[Tensor, Tensor]], device: Device) -> Predictions:
     """Return the predictions for batches of inputs and labels; whoever calls has put the network in eval mode."""
     began = time.perf_counter()
-    found: list[Tensor] = []
+    found: deque[Tensor] = deque()
     labels: list[Tensor] = []
     # Not inference_mode: under it autocast casts the weights anew for every batch.
     with torch.no_grad(), device.arithmetic():
         for inputs, labels_B in batches:
             found.append(probabilities(logits_of(inputs)))
             labels.append(labels_B)
+    if not device.runs_ahead:
+        return Predictions(_one_array(found), torch.cat(labels).cpu().numpy(), time.perf_counter() - began)
     # One transfer for a whole split: a label is a number that float64 holds exactly.
-    rows = torch.cat([torch.cat(found), torch.cat(labels)[:, None].double()], dim=1).cpu().numpy()
+    rows = torch.cat([torch.cat([*found]), torch.cat(labels)[:, None].double()], dim=1).cpu().numpy()
     probabilities_NK, labels_N = np.ascontiguousarray(rows[:, :-1]), rows[:, -1].astype(np.int64)
     return Predictions(probabilities_NK, labels_N, time.perf_counter() - began)
+
+
+def _one_array(found: deque[Tensor]) -> NDArray[np.float64]:
+    """Return the rows of all parts (N,K), each part gone when it is copied: of many images and classes one copy is enough."""
+    probabilities_NK = np.empty((sum(map(len, found)), found[0].shape[1]))
+    place = 0
+    while found:
+        part = found.popleft()
+        probabilities_NK[place : place + len(part)] = part.cpu().numpy()
+        place += len(part)
+    return probabilities_NK
