@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch.distributed import HashStore
+from torch._C._distributed_c10d import HashStore
 
 import xzoo
 from xzoo.compare import crew
@@ -72,13 +72,13 @@ def test_a_failure_that_all_share_is_the_cells_own() -> None:
 
 def test_a_rank_that_fails_alone_says_so_and_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crew, "GRACE", 0.05)
-    ranks = Ranks(1, 2, store=HashStore())  # type: ignore[arg-type]
+    ranks = Ranks(1, 2, store=HashStore())
     with pytest.raises(RankFailedError) as caught:
         settle(ranks, CellError("memory ran out", "choose a smaller batch"))
     assert caught.value.text == "memory ran out (rank 1 of 2 alone, in the middle of a step)"
     assert (caught.value.remedy, caught.value.exit_code) == ("choose a smaller batch", 4)
     with pytest.raises(RankFailedError, match="ValueError: 3 is no shape"):
-        settle(Ranks(0, 2, store=HashStore()), ValueError("3 is no shape"))  # type: ignore[arg-type]
+        settle(Ranks(0, 2, store=HashStore()), ValueError("3 is no shape"))
 
 
 def test_a_leader_that_failed_before_the_first_step_waits_for_those_who_load_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,6 +128,6 @@ def test_a_plan_that_ranks_cannot_share_is_refused(
     variation = plans.Variation(recipe=make({"batch_size": batch_size}), split=SplitRule())
     plan = plans.make([prepared.choice], pack, ["finetune"], [0], [variation])
     values = [plan.hash if value is None else value for value in others]
-    ranks = Told(0, len(values) + 1, store=HashStore(), values=values)  # type: ignore[arg-type]
+    ranks = Told(0, len(values) + 1, store=HashStore(), values=values)
     with pytest.raises(UsageError, match=told):
         planned(ranks, lambda: plan)

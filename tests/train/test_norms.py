@@ -1,57 +1,18 @@
-"""Batch norm over ranks, by threads that stand for them: each gets a part of a batch, and sums go through a barrier."""
+"""Batch norm over ranks that are threads."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from threaded import COUNT, on_threads
 from xzoo.train.norms import Norms
 from xzoo.train.ranks import Ranks
-
-COUNT = 3
-
-
-@dataclass(eq=False)
-class Table:
-    """Where threads lay down tensors, and take up all of them once each has."""
-
-    barrier: threading.Barrier = field(default_factory=lambda: threading.Barrier(COUNT, timeout=20))
-    laid: dict[int, Tensor] = field(default_factory=dict)
-
-    def all_of(self, rank: int, values: Tensor) -> list[Tensor]:
-        self.laid[rank] = values.clone()
-        self.barrier.wait()
-        found = [self.laid[other] for other in range(COUNT)]
-        self.barrier.wait()
-        return found
-
-
-@dataclass(frozen=True, eq=False)
-class Threaded(Ranks):
-    """A rank that is a thread."""
-
-    table: Table = field(default_factory=Table)
-
-    def each(self, values: Tensor) -> list[Tensor]:
-        return self.table.all_of(self.rank, values)
-
-    def sum(self, values: Tensor) -> None:
-        values.copy_(torch.stack(self.table.all_of(self.rank, values)).sum(0))
-
-
-def on_threads(work: Callable[[Ranks], Any]) -> list[Any]:
-    """Do the work on every rank at once, and return what each found."""
-    table = Table()
-    with ThreadPoolExecutor(COUNT) as pool:
-        futures = [pool.submit(work, Threaded(rank, COUNT, table=table)) for rank in range(COUNT)]
-        return [future.result() for future in futures]
 
 
 def normed(norm: nn.Module, inputs: Tensor, heavy: Tensor) -> tuple[Tensor, list[Tensor], list[Tensor]]:
@@ -87,14 +48,14 @@ def assert_same(make: Callable[[], nn.Module], inputs: Tensor, cuts: Sequence[in
     out, gradients, buffers = normed(make(), inputs, heavy)
     found = parted(make, inputs, heavy, cuts)
     real = [one for one, size in zip(found, torch.tensor([0, *cuts, len(inputs)]).diff(), strict=True) if size]
-    close = {"rtol": 2e-5, "atol": 2e-5}
-    torch.testing.assert_close(torch.cat([one[0] for one in real]), out, **close)
-    torch.testing.assert_close(torch.cat([one[1][0] for one in real]), gradients[0], **close)
+    close = partial(torch.testing.assert_close, rtol=2e-5, atol=2e-5)
+    close(torch.cat([one[0] for one in real]), out)
+    close(torch.cat([one[1][0] for one in real]), gradients[0])
     for number, gradient in enumerate(gradients[1:], 1):
         torch.testing.assert_close(sum(one[1][number] for one in found), gradient, rtol=2e-5, atol=2e-4)
     for one in found:
         for mine, whole in zip(one[2], buffers, strict=True):
-            torch.testing.assert_close(mine, whole, **close)
+            close(mine, whole)
 
 
 CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
@@ -123,7 +84,7 @@ def test_channels_far_from_zero_keep_their_digits() -> None:
 
 
 def test_a_norm_with_more_in_it_keeps_that() -> None:
-    from timm.layers import BatchNormAct2d
+    from timm.layers.norm_act import BatchNormAct2d
 
     assert_same(lambda: BatchNormAct2d(5), torch.randn((9, 5, 2, 2), generator=torch.Generator().manual_seed(2)), (3, 6))
 

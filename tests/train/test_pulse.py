@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from torch.distributed import HashStore
+from torch._C._distributed_c10d import HashStore
 
 from xzoo import owner
 from xzoo.errors import DataError, UnavailableError, UsageError
@@ -115,7 +115,7 @@ def test_a_store_that_is_gone_is_told_as_such(crew: Any) -> None:
 def test_a_hanging_process_is_ended_with_the_one_screen(tmp_path: Any) -> None:
     program = (
         "import json, time\n"
-        "from torch.distributed import HashStore\n"
+        "from torch._C._distributed_c10d import HashStore\n"
         "from xzoo.train import pulse\n"
         "pulse.PERIOD = pulse.GRACE = 0.05\n"
         "store = HashStore()\n"

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import test_norms
+from threaded import COUNT, Table, Threaded, on_threads
 from xzoo.train import reduction
 from xzoo.train.objective import Objective
 from xzoo.train.ranks import Ranks
@@ -17,10 +17,8 @@ from xzoo.train.reduction import Reduction
 from xzoo.train.shortage import MemoryShortageError
 from xzoo.train.union import Union
 
-COUNT = test_norms.COUNT
 
-
-class Summing(test_norms.Threaded):
+class Summing(Threaded):
     """A rank whose sums are waited for, in the order in which they were begun."""
 
     def begin_sum(self, values: Tensor) -> Any:
@@ -33,30 +31,30 @@ class Summing(test_norms.Threaded):
         return Work()
 
 
-def networks() -> list[nn.Module]:
+def networks() -> list[nn.Sequential]:
     """Return the same network for every rank; its middle layer's memory lies channels last."""
     torch.manual_seed(0)
     first = nn.Sequential(nn.Conv2d(2, 3, 1), nn.Conv2d(3, 4, 2), nn.Flatten(), nn.Linear(16, 2))
-    first = first.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    first = first.to(memory_format=torch.channels_last)
     found = [
         first,
         *(nn.Sequential(nn.Conv2d(2, 3, 1), nn.Conv2d(3, 4, 2), nn.Flatten(), nn.Linear(16, 2)) for _ in range(COUNT - 1)),
     ]
     for other in found[1:]:
         other.load_state_dict(first.state_dict())
-        other.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        other.to(memory_format=torch.channels_last)
     return found
 
 
-def on_ranks(work: Callable[[Ranks, nn.Module], None]) -> list[dict[str, Tensor | None]]:
+def on_ranks(work: Callable[[Ranks, nn.Sequential], None]) -> list[dict[str, Tensor | None]]:
     """Do the work with a network each, and return its gradients."""
-    made, table = networks(), test_norms.Table()
+    made, table = networks(), Table()
 
     def each(ranks: Ranks) -> dict[str, Tensor | None]:
         work(Summing(ranks.rank, COUNT, table=table), made[ranks.rank])
         return {name: p.grad for name, p in made[ranks.rank].named_parameters()}
 
-    return test_norms.on_threads(each)
+    return on_threads(each)
 
 
 IMAGES_BCHW = torch.randn(7, 2, 3, 3, generator=torch.Generator().manual_seed(0))
@@ -72,7 +70,7 @@ def whole() -> dict[str, Tensor]:
 def test_every_rank_has_the_sum_laid_out_as_the_parameter_is(most_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reduction, "MOST_BYTES", most_bytes)
 
-    def work(ranks: Ranks, network: nn.Module) -> None:
+    def work(ranks: Ranks, network: nn.Sequential) -> None:
         sums = Reduction(ranks)
         for _ in range(2):
             sums.learn([*network.parameters()])
@@ -83,7 +81,7 @@ def test_every_rank_has_the_sum_laid_out_as_the_parameter_is(most_bytes: int, mo
         for p in network.parameters():
             assert p.grad is not None
             assert p.grad.stride() == p.stride()
-            assert p._post_accumulate_grad_hooks in (None, {}), "nothing listens any more"  # type: ignore[attr-defined]
+            assert p._post_accumulate_grad_hooks in (None, {}), "nothing listens any more"
 
     for found in on_ranks(work):
         for name, gradient in whole().items():
@@ -91,13 +89,13 @@ def test_every_rank_has_the_sum_laid_out_as_the_parameter_is(most_bytes: int, mo
 
 
 def test_what_no_rank_has_a_gradient_of_keeps_none_and_what_one_has_all_get() -> None:
-    def work(ranks: Ranks, network: nn.Module) -> None:
+    def work(ranks: Ranks, network: nn.Sequential) -> None:
         sums = Reduction(ranks)
-        _, second, _, last = network  # type: ignore[misc]
+        second, last = network.get_parameter("1.weight"), network.get_parameter("3.bias")
         sums.learn([*network.parameters()])
         with sums.listening():
-            out = second.weight.sum() * (ranks.rank + 1)
-            (out + last.bias.sum() if ranks.rank == 1 else out).backward()
+            out = second.sum() * (ranks.rank + 1)
+            (out + last.sum() if ranks.rank == 1 else out).backward()  # type: ignore[no-untyped-call]
         sums.finish()
 
     for found in on_ranks(work):
@@ -110,12 +108,12 @@ def test_what_no_rank_has_a_gradient_of_keeps_none_and_what_one_has_all_get() ->
 def test_a_rank_that_makes_its_pass_again_sends_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reduction, "MOST_BYTES", 1)
 
-    def work(ranks: Ranks, network: nn.Module) -> None:
+    def work(ranks: Ranks, network: nn.Sequential) -> None:
         sums = Reduction(ranks)
         sums.learn([*network.parameters()])
         own = IMAGES_BCHW[ranks.share.part(7)]
         if ranks.rank == 1:
-            failing = network[1].register_full_backward_pre_hook(_refuse)  # type: ignore[index]
+            failing = network[1].register_full_backward_pre_hook(_refuse)
             with sums.listening(), pytest.raises(MemoryError):
                 network(own).square().sum().backward()
             failing.remove()

@@ -180,8 +180,9 @@ class Place:
 
 def _joined(parts: Sequence[Predictions]) -> Predictions:
     """Return the predictions of all parts, one behind the other; they were made at the same time."""
-    arrays = [np.concatenate([getattr(one, name) for one in parts]) for name in ("probabilities_NK", "labels_N")]
-    return Predictions(*arrays, seconds=max(one.seconds for one in parts))
+    probabilities_NK = np.concatenate([one.probabilities_NK for one in parts])
+    labels_N = np.concatenate([one.labels_N for one in parts])
+    return Predictions(probabilities_NK, labels_N, max(one.seconds for one in parts))
 
 
 def build(

@@ -1,6 +1,6 @@
 """Training at the level of the loop, alone or as one of several ranks: started by torchrun it keeps what each case became.
 
-    torchrun --nproc-per-node 2 tests/train/on_ranks.py FOLDER [CASE...]
+    torchrun --nproc-per-node 2 tests/ranks/on_ranks.py FOLDER [CASE...]
 
 Without CASE all are carried out.
 """
@@ -29,6 +29,7 @@ from xzoo.train.loop import train
 from xzoo.train.objective import objective
 from xzoo.train.ranks import ALONE, Ranks
 from xzoo.train.recipe import make
+from xzoo.zoo.registry import Registry
 from xzoo.zoo.strategies import parse
 
 SIDE, NUM_IMAGES = 10, 22
@@ -78,12 +79,17 @@ NETS = {
 
 @dataclass(frozen=True)
 class Case:
-    """What is trained, on batches of `size`; `drops` leaves dropout on, which no rank draws as another does."""
+    """What is trained, on batches of `size`; `drops` leaves dropout on, which no rank draws as another does.
+
+    `is_reversed` takes each batch from its end, which is the same sum in another order.
+    """
 
     net: str = "plain"
+    side: int = SIDE
     freeze: str = "finetune"
     size: int = 6
     drops: bool = False
+    is_reversed: bool = False
     recipe: Mapping[str, Any] | None = None
 
 
@@ -103,6 +109,8 @@ class Shared:
 
     size: int
     share: Share
+    side: int = SIDE
+    is_reversed: bool = False
     seed: int = 0
 
     @property
@@ -114,19 +122,23 @@ class Shared:
         return -(-NUM_IMAGES // self.size)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        images_NCHW = 0.5 + torch.randn(NUM_IMAGES, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+        images_NCHW = 0.5 + torch.randn(NUM_IMAGES, 3, self.side, self.side, generator=torch.Generator().manual_seed(0))
         for place in range(start * self.size, NUM_IMAGES, self.size):
-            labels_B = self.labels[place : place + self.size]
-            yield images_NCHW[place : place + self.size][self.share.seen(len(labels_B))], labels_B
+            images_BCHW, labels_B = images_NCHW[place : place + self.size], self.labels[place : place + self.size]
+            if self.is_reversed:
+                images_BCHW, labels_B = images_BCHW.flip(0), labels_B.flip(0)
+            yield images_BCHW[self.share.seen(len(labels_B))], labels_B
 
 
 def carried_out(case: Case, ranks: Ranks = ALONE, num_steps: int = 20) -> tuple[dict[str, Tensor], list[EpochRecord]]:
     """Train from the same start for at least so many steps, and return all tensors and the records."""
     torch.manual_seed(0)
-    backbone = NETS[case.net]
-    batches = Shared(case.size, ranks.share)
+    backbone = NETS.get(case.net) or Registry.installed().get(f"{case.net}@random").backbone
+    batches = Shared(case.size, ranks.share, case.side, case.is_reversed)
     recipe = make({"epochs": -(-num_steps // batches.num_steps), "lr": 0.003, "precision": "fp32", **(case.recipe or {})})
-    classifier = build_classifier(backbone.build(), backbone, 1 if recipe.loss == "bce" else 2, seed=0, size=(SIDE, SIDE))
+    classifier = build_classifier(
+        backbone.build(), backbone, 1 if recipe.loss == "bce" else 2, seed=0, size=(case.side, case.side)
+    )
     for module in classifier.network.modules() if not case.drops else ():
         if isinstance(module, nn.Dropout):
             module.p = 0.0

@@ -35,8 +35,7 @@ def by_hand(words: Sequence[str], cwd: Path, count: int, **variables: str) -> li
 
 def _started(words: Sequence[str], cwd: Path, variables: Mapping[str, str]) -> subprocess.Popen[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(list(words), cwd=cwd, env=environment, text=True, **pipes)
+    return subprocess.Popen(list(words), cwd=cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def ended(process: subprocess.Popen[str], seconds: float = BOUND) -> tuple[int, str, str]:
