@@ -176,9 +176,12 @@ def may_replace(folder: Path, like: str) -> bool:
 
 
 @contextlib.contextmanager
-def temporary_folder(prefix: str) -> Iterator[Path]:
-    """Yield an empty folder among the system's temporary ones, which is removed with all it holds when the block ends."""
-    with tempfile.TemporaryDirectory(prefix=prefix) as folder:
+def temporary_folder(prefix: str, above: Path | None = None) -> Iterator[Path]:
+    """Yield an empty folder among the system's temporary ones, or in another, which is removed with all it holds in the end.
+
+    What a process that is just ending still writes there may stay.
+    """
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=above, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 SAME = ("xzoo", "torch", "torchvision", "timm", "numpy")
 """Distributions whose versions a node must share with the driver: figures may differ between versions."""
+
+CARRIED = ("XZOO_CHECKPOINT_SECONDS", "XZOO_PLUGINS", "XZOO_NO_PLUGINS")
+"""Variables of the driver that hold on a node too."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class Brief:
     root: Path
     device: Device
     versions: Mapping[str, str]
+    variables: Mapping[str, str]
 
     @classmethod
     def of(cls, plan: Plan, folder: RunFolder, device: Device) -> Brief:
@@ -103,6 +108,7 @@ class Brief:
             root=cache.root().absolute(),
             device=device,
             versions=versions(),
+            variables={name: value for name in CARRIED if (value := os.environ.get(name))},
         )
 
     @property
@@ -113,6 +119,13 @@ class Brief:
         except OSError:
             return None
         return RunFolder(self.folder) if is_same else None
+
+
+def take_over(variables: Mapping[str, str]) -> None:
+    """Let the driver's variables hold in this process, and no others of their names."""
+    for name in CARRIED:
+        os.environ.pop(name, None)
+    os.environ.update(variables)
 
 
 def versions() -> dict[str, str]:

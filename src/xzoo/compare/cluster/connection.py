@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
+import secrets
 import signal
 import socket
+import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from xzoo import durable
@@ -20,6 +24,8 @@ ANSWER_SECONDS = 5.0
 """A cluster that does not take a connection in this time is not there."""
 
 _HERE = "127.0.0.1"
+_LONGEST = 24
+"""Letters of a path: a socket's has 107 at most (unix(7)), and Ray puts up to 75 of its own behind it."""
 _LOCAL = ("", "local")
 
 
@@ -55,7 +61,11 @@ def connected() -> Iterator[None]:
         return
     address = os.environ.get(ADDRESS, "")
     with contextlib.ExitStack() as stack:
-        own = {"_temp_dir": str(stack.enter_context(durable.temporary_folder("xzoo-ray-")))} if address in _LOCAL else {}
+        own = {}
+        if address in _LOCAL:
+            own["_temp_dir"] = str(stack.enter_context(durable.temporary_folder("xzoo-ray-", _roomy())))
+            stack.enter_context(_locked())
+            stack.enter_context(_at_home())
         stack.enter_context(_silent())
         stack.callback(ray.shutdown)
         _begin(address, own)
@@ -101,6 +111,32 @@ def _own_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _roomy() -> Path | None:
+    """Return a folder whose path leaves room for the names of Ray's sockets; None where the system's own does."""
+    return Path("/tmp") if len(tempfile.gettempdir()) > _LONGEST else None
+
+
+@contextlib.contextmanager
+def _locked() -> Iterator[None]:
+    """Let a cluster that is started here take nobody's word but this process's: others on this machine reach 127.0.0.1 too.
+
+    Ray (2.60) asks for a token by itself, which it would write into the home folder; it reads the variable once in a process.
+    """
+    before = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
+    os.environ.setdefault("RAY_AUTH_TOKEN", _token())
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            os.environ.update({} if value is None else {name: value})
+
+
+@functools.cache
+def _token() -> str:
+    return secrets.token_hex(32)
+
+
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
     """Keep Ray from printing to stdout and from talking to the internet.
@@ -110,19 +146,32 @@ def _silent() -> Iterator[None]:
     """
     from ray._private import node, worker
 
-    with _without(worker, "print_to_stdstream"), _without(node.Node, "start_api_server"):
+    with _as(worker, "print_to_stdstream", _nothing), _as(node.Node, "start_api_server", _nothing):
         yield
 
 
 @contextlib.contextmanager
-def _without(place: Any, name: str) -> Iterator[None]:
-    """Let a function do nothing meanwhile; a Ray that has none of this name is left as it is."""
+def _at_home() -> Iterator[None]:
+    """Keep Ray from putting the machine's address in the place of 127.0.0.1, as it does where clusters have several machines."""
+    from ray._private import ray_constants
+
+    with _as(ray_constants, "ENABLE_RAY_CLUSTER", value=False):
+        yield
+
+
+@contextlib.contextmanager
+def _as(place: Any, name: str, value: object) -> Iterator[None]:
+    """Let something of Ray's be another meanwhile; a Ray that has none of this name is left as it is."""
     before = getattr(place, name, None)
     if before is None:
         yield
         return
-    setattr(place, name, lambda *words, **more: None)  # noqa: ARG005 - whatever it is told
+    setattr(place, name, value)
     try:
         yield
     finally:
         setattr(place, name, before)
+
+
+def _nothing(*words: object, **more: object) -> None:
+    """Do nothing, whatever is asked."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from xzoo.compare import workload
 from xzoo.compare.bench import input_of
+from xzoo.compare.cluster.nodes import Node
 from xzoo.compare.plan import Plan
 from xzoo.compare.workload import Load
 from xzoo.runs.result import Cell
@@ -32,17 +33,6 @@ class Needs:
     gpus: float = 0.0
     memory: int = 0
     node: str = ""
-
-
-@dataclass(frozen=True)
-class Node:
-    """What a node of the cluster has: cores, GPUs, bytes of memory."""
-
-    id: str
-    name: str
-    cpus: float
-    gpus: float
-    memory: float
 
 
 @dataclass(eq=False)
