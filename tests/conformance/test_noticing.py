@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import socket
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +53,25 @@ def test_files_are_heard_of_unless_they_are_code_or_its_own(tmp_path: Path) -> N
         f"writes {own / 'new'}",
         f"writes: os.remove {other / 'gone'}",
     ]
+
+
+def test_threads_from_before_are_nobody_s_and_new_ones_belong_to_the_code(tmp_path: Path) -> None:
+    begin = threading.Event()
+
+    def write_later() -> None:
+        begin.wait(60)
+        (tmp_path / "before").write_text("")
+
+    before = threading.Thread(target=write_later)
+    before.start()
+    with watched("it") as heard:
+        begin.set()
+        before.join()
+        new = threading.Thread(target=(tmp_path / "new").write_text, args=("",))
+        new.start()
+        new.join()
+    assert (tmp_path / "before").exists()
+    assert heard.touched == [f"writes {tmp_path / 'new'}"]
 
 
 def set_environment() -> None:

@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import sysconfig
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -45,20 +46,34 @@ class OfflineError(ConnectionError):
     """The network is not there."""
 
 
-_ears: list[tuple[list[str], tuple[str, ...]]] = []
+@dataclass(frozen=True)
+class _Ear:
+    """Where things are noted, what may be read, and the threads that were there before, whose work is nobody's here."""
+
+    touched: list[str]
+    readable: tuple[str, ...]
+    strangers: frozenset[int | None]
+
+
+_ears: list[_Ear] = []
 _state = {"installed": False}
 
 
 @contextlib.contextmanager
 def watched(during: str, own_folders: tuple[str, ...] = ()) -> Iterator[Heard]:
-    """Notice what is done inside; the network is not there meanwhile. Files below `own_folders` may be read."""
+    """Notice what is done inside; the network is not there meanwhile. Files below `own_folders` may be read.
+
+    What other threads do that ran before is not noticed.
+    """
     heard = Heard(during)
     printed = io.StringIO()
     if not _state["installed"]:
         # A hook cannot be taken away again; without ears it returns at once.
         sys.addaudithook(_overhear)
         _state["installed"] = True
-    _ears.append((heard.touched, (*_readable(), *own_folders)))
+    # Of the system, since Python gives the number of a thread that ended to the next one.
+    strangers = frozenset(thread.native_id for thread in threading.enumerate()) - {threading.get_native_id()}
+    _ears.append(_Ear(heard.touched, (*_readable(), *own_folders), strangers))
     try:
         with warnings.catch_warnings(record=True) as warned, contextlib.ExitStack() as streams:
             warnings.simplefilter("always")
@@ -74,7 +89,9 @@ def watched(during: str, own_folders: tuple[str, ...] = ()) -> Iterator[Heard]:
 def _overhear(event: str, arguments: tuple[Any, ...]) -> None:
     if not _ears:
         return
-    touched, readable = _ears[-1]
+    touched, readable = _ears[-1].touched, _ears[-1].readable
+    if threading.get_native_id() in _ears[-1].strangers:
+        return
     if event in _NETWORK:
         address = arguments[1] if event.startswith("socket.c") or event == "socket.sendto" else arguments[0]
         touched.append(f"asks the network for {address}")
