@@ -70,7 +70,7 @@ class Fleet:
         device = replace(device, kind=device.kind.partition(":")[0])  # a node gives each job the GPUs that it may see
         nodes = suited(nodes_here(), device)
         told = (ray.put(Brief.of(plan, sharing.folder, device)),)
-        look_at(nodes, told)
+        look_at(nodes, told, worker.look)
         return cls(plan, sharing, places, told, Needing(plan, device, nodes, gpu_gb(device)), Supplies(plan))
 
     def run(self) -> Generator[Event]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xzoo.compare.cluster import worker
+from xzoo.compare.cluster.messages import Seen
 from xzoo.errors import UnavailableError
 from xzoo.train.device import Device
 
@@ -59,13 +59,16 @@ def reason_of(error: Exception) -> str:
     return known.get(name, f"{name}: {' '.join(str(error).split())[:200]}")
 
 
-def look_at(nodes: Sequence[Node], told: Sequence[Any]) -> None:
-    """Have every node introduce itself. Raises UnavailableError for one that lacks something or does not answer."""
+def look_at(nodes: Sequence[Node], told: Sequence[Any], look: Callable[..., Seen]) -> None:
+    """Have every node introduce itself by what `look` says there.
+
+    Raises UnavailableError for one that lacks something or does not answer.
+    """
     import ray
     from ray.exceptions import RayError, RayTaskError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    task = ray.remote(num_cpus=0, max_retries=0)(worker.look)
+    task = ray.remote(num_cpus=0, max_retries=0)(look)
     asked = {
         task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False)).remote(told): node for node in nodes
     }
