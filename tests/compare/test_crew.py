@@ -18,7 +18,7 @@ from xzoo.data.pack import Pack
 from xzoo.errors import CellError, DataError, UsageError
 from xzoo.train.device import Device
 from xzoo.train.finite import NotFiniteError
-from xzoo.train.ranks import ALONE, Ranks
+from xzoo.train.ranks import ALONE, Ranks, _digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ def test_a_rank_that_fails_alone_says_so_and_does_not_wait_for_ever(monkeypatch:
     ranks = Ranks(1, 2, store=HashStore())
     with pytest.raises(RankFailedError) as caught:
         settle(ranks, CellError("memory ran out", "choose a smaller batch"))
-    assert caught.value.text == "memory ran out (rank 1 of 2 alone, in the middle of a step)"
+    assert caught.value.text == "memory ran out; the other ranks wait for this one, so that all had to stop"
     assert (caught.value.remedy, caught.value.exit_code) == ("choose a smaller batch", 4)
     with pytest.raises(RankFailedError, match="ValueError: 3 is no shape"):
         settle(Ranks(0, 2, store=HashStore()), ValueError("3 is no shape"))
@@ -96,6 +96,15 @@ def test_a_leader_that_failed_before_the_first_step_waits_for_those_who_load_slo
         settle(ranks, error)
 
     assert [one.exception() for one in on_ranks(work)] == [None, None]
+
+
+def test_ranks_whose_weights_are_not_the_same_any_more_are_told() -> None:
+    tensors = [torch.arange(6.0).view(2, 3).t(), torch.tensor(3), torch.tensor([True, False])]
+    known = _digest(tensor.clone() for tensor in tensors)
+    Told(1, 2, values=[known]).demand_same(tensors)
+    tensors[0][0, 0] += 1e-7
+    with pytest.raises(CellError, match="drifted apart"):
+        Told(1, 2, values=[known]).demand_same(tensors)
 
 
 def test_one_process_needs_nobody() -> None:

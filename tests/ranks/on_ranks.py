@@ -21,6 +21,7 @@ from torch import Tensor, nn
 import xzoo
 from xzoo.data.share import Share
 from xzoo.model.classifier import build as build_classifier
+from xzoo.runs.conditions import in_words
 from xzoo.runs.result import EpochRecord
 from xzoo.train import reduction, rendezvous
 from xzoo.train.device import Device
@@ -63,9 +64,23 @@ class Plain(Branched):
         return self.fc(self.block(self.stem(images_BCHW)).mean((2, 3)))
 
 
+class Hungry(Plain):
+    """One without batch norm, for which rank 1 has no memory where it has more than two images at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem[1], self.block[1] = nn.Identity(), nn.Identity()
+
+    def forward(self, images_BCHW: Tensor) -> Any:
+        if os.environ.get("RANK") == "1" and self.training and len(images_BCHW) > 2:
+            raise MemoryError("a rank's own")
+        return super().forward(images_BCHW)
+
+
 STAGES = {"stem": "stem", "block": "block"}
 NETS = {
     "plain": xzoo.Backbone(name="plain", build=Plain, head=xzoo.ReplaceLinear("fc"), stages=STAGES, preprocess=INPUT),
+    "hungry": xzoo.Backbone(name="hungry", build=Hungry, head=xzoo.ReplaceLinear("fc"), stages=STAGES, preprocess=INPUT),
     "branched": xzoo.Backbone(
         name="branched",
         build=Branched,
@@ -98,6 +113,7 @@ CASES = {
     "uneven last batch": Case(size=5, recipe={"optimizer": "sgd", "lr": 0.05, "clip": 0.0}),
     "auxiliary head, balanced classes": Case("branched", size=7, recipe={"class_weights": "balanced", "label_smoothing": 0.1}),
     "phases": Case(freeze="gradual:1", recipe={"optimizer": "sgd", "lr": 0.05}),
+    "memory of one rank": Case("hungry", size=7),
     "single logit": Case(size=5, recipe={"loss": "bce", "class_weights": "balanced"}),
 }
 DROPPING = {"dropping": Case("branched", drops=True), "dropping again": Case("branched", drops=True)}
@@ -158,8 +174,9 @@ def main(folder: Path, names: Sequence[str]) -> None:
         for name in names or [*CASES, *DROPPING]:
             tensors, records = carried_out({**CASES, **DROPPING}[name], ranks)
             if ranks.is_leader:
-                losses = {str(record.epoch): f"{record.train_loss} {record.train_accuracy}" for record in records}
-                save_file(tensors, folder / f"{name}.safetensors", losses)
+                told = {str(record.epoch): f"{record.train_loss} {record.train_accuracy}" for record in records}
+                told["memory"] = "; ".join(in_words(one) for record in records for one in record.memory)
+                save_file(tensors, folder / f"{name}.safetensors", told)
 
 
 if __name__ == "__main__":

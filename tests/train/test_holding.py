@@ -13,6 +13,7 @@ from types import FrameType
 import pytest
 
 from xzoo.train.holding import held
+from xzoo.train.signals import heeded
 
 
 class Asked(KeyboardInterrupt):
@@ -108,3 +109,30 @@ def test_a_process_that_would_end_ends_behind_the_block() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=False
     )
     assert (found.returncode, found.stdout) == (-signal.SIGTERM, "saved\n")
+
+
+def test_a_second_signal_is_the_first_again_where_a_launcher_sends_on_what_the_terminal_sent() -> None:
+    done = []
+
+    def work() -> None:
+        with held(insists=False) as interrupt:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append(interrupt.has_come)
+        done.append("behind")
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        work()
+    assert (type(caught.value), done) == (KeyboardInterrupt, [True]), "what came first is what happens"
+
+
+def test_of_several_ranks_the_leader_hears_the_first_signal_and_the_others_none() -> None:
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with heeded(is_leader=True):
+        with pytest.raises(Asked):
+            os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+    with heeded(is_leader=False):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers

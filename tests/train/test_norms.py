@@ -51,6 +51,8 @@ def assert_same(make: Callable[[], nn.Module], inputs: Tensor, cuts: Sequence[in
     close = partial(torch.testing.assert_close, rtol=2e-5, atol=2e-5)
     close(torch.cat([one[0] for one in real]), out)
     close(torch.cat([one[1][0] for one in real]), gradients[0])
+    for stand_in in (one for one in found if not any(one is each for each in real)):
+        assert not stand_in[1][0].any(), "nothing below it learns from what is no part of the batch"
     for number, gradient in enumerate(gradients[1:], 1):
         torch.testing.assert_close(sum(one[1][number] for one in found), gradient, rtol=2e-5, atol=2e-4)
     for one in found:

@@ -51,6 +51,13 @@ def test_weights_after_20_steps_are_those_of_one_process(of_two: Path, name: str
     assert_same(of_two, name)
 
 
+def test_a_rank_whose_memory_runs_out_makes_its_part_in_parts_and_says_so(of_two: Path) -> None:
+    _, told = read(of_two / "memory of one rank.safetensors")
+    assert told["memory"] == "memory ran out in training on rank 1: from step 1 of epoch 1 on 2 images at once"
+    _, other = read(of_two / "phases.safetensors")
+    assert other["memory"] == ""
+
+
 def test_dropout_draws_for_each_rank_by_itself_and_again_the_same(of_two: Path) -> None:
     (first, losses), (again, same_losses) = (read(of_two / f"{name}.safetensors") for name in on_ranks.DROPPING)
     assert all(torch.equal(first[key], again[key]) for key in first)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from xzoo.train.device import Device
     from xzoo.train.prepared import Prepared
 
-GRACE = 15.0
+GRACE = 10.0
 """Seconds in which the other ranks have to fail too where one failed in the middle of a cell: else they wait for it in vain."""
 
 
@@ -110,9 +110,7 @@ def settle(ranks: Ranks, error: Exception | None) -> None:
         assert error is not None
         told = error if isinstance(error, XzooError) else RankError(f"{type(error).__name__}: {error}")
         remedy = told.remedy or "run the same command again: it goes on from the last checkpoint"
-        raise RankFailedError(
-            f"{told.text} (rank {ranks.rank} of {ranks.count} alone, in the middle of a step)", remedy
-        ) from error
+        raise RankFailedError(f"{told.text}; the other ranks wait for this one, so that all had to stop", remedy) from error
 
 
 class RankFailedError(XzooError):

@@ -10,7 +10,7 @@ import re
 import resource
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ class Device:
     precision: str
     threads: int
     deterministic: bool = False
-    ranks: Ranks = ALONE
+    ranks: Ranks = field(default=ALONE, compare=False)
 
     @property
     def runs_ahead(self) -> bool:

@@ -28,8 +28,10 @@ class Held:
 
 
 @contextlib.contextmanager
-def held() -> Iterator[Held]:
+def held(*, insists: bool = True) -> Iterator[Held]:
     """Let the first SIGINT or SIGTERM wait until the block ends, and then be what it would have been; a second is at once.
+
+    Without `insists` a second is the first one again: a terminal and a launcher both send what the user said once.
 
     What it would have been is the handler's choice that stood before: KeyboardInterrupt, the command line's own, or the end of
     the process. Ignored signals stay so, and outside of the main thread, which alone hears signals, nothing is held.
@@ -42,9 +44,9 @@ def held() -> Iterator[Held]:
     handlers = {number: handler for number, handler in found_there.items() if handler not in (signal.SIG_IGN, None)}
 
     def hold(number: int, frame: FrameType | None) -> None:
-        if found.has_come:
+        if found.has_come and insists:
             _deliver(number, frame, handlers[number])
-        else:
+        elif not found.has_come:
             found.number, found.frame = number, frame
 
     with contextlib.ExitStack() as stack:

@@ -145,7 +145,7 @@ def _steps(work: _Work, optimizer: torch.optim.Optimizer, rates: Mapping[str, fl
         standing.take_up()
         try:
             for inputs, labels_B in work.batches.epoch(standing.epoch, standing.step):
-                with held() as interrupt:
+                with held(insists=not work.device.ranks.are_many) as interrupt:
                     saving.is_in_step = True
                     _step(work, optimizer, rates, inputs, labels_B, is_first=is_new_phase and standing.step == 0)
                     saving.is_in_step = False

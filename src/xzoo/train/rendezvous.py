@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from xzoo.errors import UnavailableError, UsageError, XzooError
 from xzoo.train.pulse import GRACE, Pulse, RankError, Tell
 from xzoo.train.ranks import Ranks
+from xzoo.train.signals import heeded
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
@@ -95,7 +96,7 @@ def connected(place: Meeting, kind: str, tell: Tell | None) -> Iterator[Ranks]:
     store, heard = (_within(_store(place, seconds, is_second=second), number) for second in (False, True))
     pulse = Pulse(place.rank, place.count, heard, tell or _written)
     ranks = Ranks(place.rank, place.count, place.local, store)
-    with _following_the_leader(place):
+    with heeded(is_leader=place.rank == 0):
         pulse.start()
         try:
             with _group(place, kind, store, seconds):
@@ -135,20 +136,6 @@ def _explained(error: BaseException) -> XzooError:
     if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
         return RankError("it was ended", "run the same command again: it goes on from what is kept")
     return RankError(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", "see its machine, or run it with one rank")
-
-
-@contextlib.contextmanager
-def _following_the_leader(place: Meeting) -> Iterator[None]:
-    """Leave signals to the leader: it saves between two steps, and its end is everybody's."""
-    if place.rank == 0 or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _store(place: Meeting, seconds: timedelta, *, is_second: bool = False) -> Store:
