@@ -64,7 +64,7 @@ CASES = (
     *(Case("backbones", count, backbones=count) for count in (1, 2, 4)),
     *(Case("seeds", count, seeds=count) for count in (1, 3, 9)),
     *(Case("cells", 8 * count, backbones=4, seeds=count, freeze="frozen,finetune", images=500) for count in (1, 2, 4)),
-    *(Case("classes", count, classes=count, images=20_000) for count in (10, 100, 1000)),
+    *(Case("classes", count, classes=count, images=5000) for count in (10, 100, 1000)),
     *(Case("images", count, images=count) for count in (1000, 4000, 16_000)),
     Case("colour", 20_000, images=20_000, classes=1000, channels=3, freeze="frozen,finetune"),
 )

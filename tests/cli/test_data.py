@@ -60,6 +60,16 @@ def test_the_text_says_what_lies_where(command: Callable[..., Answer], tmp_path:
     assert "was there" in command("data", "pack", DATA)[1]
 
 
+def test_a_cache_that_is_too_small_for_it_is_told(command: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XZOO_CACHE_LIMIT", "0.00001")
+    code, _, err = command("data", "pack", DATA)
+    assert code == 0
+    assert err.splitlines()[1:] == [
+        "the cache holds 0.0 GB and may hold 1e-05: what is made next puts the oldest of it out",
+        "XZOO_CACHE_LIMIT=1 keeps all of it, with room for features",
+    ]
+
+
 def test_packing_that_was_killed_goes_on(process: Callable[..., Answer], one_object: Callable[[str], dict[str, Any]]) -> None:
     words = ("data", "pack", DATA, "--format", "json")
     assert process(*words, code=KILLED, env={"KILL_AT": "70"})[0] == -signal.SIGKILL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,10 @@ def prepare(source: Source, sizes: Sequence[int] = (), interpolation: str = "bil
     for size in dict.fromkeys(sizes):
         yield f"bringing them to {size} x {size} pixels"
         kept.append(_view(pack, size, interpolation))
+    if (held := cache.size()) > cache.limit():
+        bound = cache.limit() / 1e9
+        yield f"the cache holds {held / 1e9:.1f} GB and may hold {bound:g}: what is made next puts the oldest of it out"
+        yield f"XZOO_CACHE_LIMIT={math.ceil(1.5 * held / 1e9)} keeps all of it, with room for features"
     return Ready(
         schema="xzoo.data/1",
         name=pack.name,

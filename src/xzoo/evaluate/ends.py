@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xzoo.evaluate.scores import Floats, Split
+from xzoo.evaluate.scores import MANY_CLASSES, Floats, Split
 from xzoo.evaluate.shares import num_patients
 from xzoo.runs.result import Measure
-from xzoo.statistics.auroc import auroc_interval
+from xzoo.statistics.auroc import auroc_interval, mean_auroc_interval
 from xzoo.statistics.intervals import mean_of_shares
 from xzoo.statistics.resampling import bca, expanded, interval, leave_out_counts
 
@@ -30,8 +30,10 @@ class Ends:
     seed: int
 
     def is_exact(self, name: str) -> bool:
-        """Whether a formula alone gives the interval: of two classes' AUROC, of balanced accuracy unless patients are known."""
-        return (name == "auroc" and self.split.num_classes == 2) or (name == "balanced_accuracy" and self.groups_N is None)
+        """Whether a formula alone gives the interval: of AUROC for two classes or many, of balanced accuracy without patients."""
+        num_classes = self.split.num_classes
+        of_auroc = name == "auroc" and (num_classes == 2 or num_classes > MANY_CLASSES)
+        return of_auroc or (name == "balanced_accuracy" and self.groups_N is None)
 
     def measures(self, scores: Mapping[str, Score], drawn: Mapping[str, Sequence[Floats]]) -> dict[str, Measure]:
         """Return each score with its interval; the ends are None where every resample gives the same, which says nothing."""
@@ -53,6 +55,8 @@ class Ends:
         return found
 
     def _auroc(self) -> tuple[float, float]:
+        if self.split.num_classes > MANY_CLASSES:
+            return mean_auroc_interval(np.asarray(self.split.chances, np.float64), self.split.labels, self.groups_N)[1:]
         which = 1 if self.split.positive is None else self.split.positive
         return auroc_interval(self.split.chances[:, which], self.split.labels == which, self.groups_N)[1:]
 

@@ -15,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
+MANY_CLASSES = 32
+"""Above so many a score of all classes takes another way, whose work does not grow with resamples times classes."""
+
 SMALLEST = 1e-12
 """Lower probabilities are raised to it before the logarithm, so that a certain and wrong answer costs 27.6 nats, not infinity."""
 
@@ -43,6 +46,12 @@ class Split:
         return np.bincount(self.labels, minlength=self.num_classes)
 
     @functools.cached_property
+    def squared_errors(self) -> Floats:
+        """What each image (N) adds to Brier's score of all classes."""
+        truth_NK = np.eye(self.num_classes)[self.labels]
+        return np.asarray(((self.chances - truth_NK) ** 2).sum(1))
+
+    @functools.cached_property
     def confusion(self) -> NDArray[np.int64]:
         """Images by true class (rows) and answer (columns), (K,K)."""
         cells = np.bincount(self.labels * self.num_classes + self.answers, minlength=self.num_classes**2)
@@ -60,8 +69,7 @@ def brier(split: Split, weights_RN: Floats) -> Floats:
 
     Brier 1950 (https://doi.org/10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2) sums over classes; with two that is double.
     """
-    truth_NK = np.eye(split.num_classes)[split.labels]
-    errors_N = ((split.chances - truth_NK) ** 2).sum(1)
+    errors_N = split.squared_errors
     return _mean(errors_N / 2 if split.num_classes == 2 else errors_N, weights_RN)
 
 
@@ -126,7 +134,21 @@ def _mean(values_N: Floats, weights_RN: Floats) -> Floats:
 
 
 def _margins(split: Split, weights_RN: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return the weight of each true class, of each answer, and of the right answers, all (R,K)."""
+    """Return the weight of each true class, of each answer, and of the right answers, all (R,K): sums of whole numbers."""
+    if split.num_classes > MANY_CLASSES:
+        right_RN = weights_RN * (split.labels == split.answers)
+        asked = ((weights_RN, split.labels), (weights_RN, split.answers), (right_RN, split.labels))
+        true_RK, said_RK, right_RK = (_by_class(rows_RN, class_N, split.num_classes) for rows_RN, class_N in asked)
+        return true_RK, said_RK, right_RK
     classes = np.eye(split.num_classes, dtype=weights_RN.dtype)
     truth_NK, said_NK = classes[split.labels], classes[split.answers]
     return weights_RN @ truth_NK, weights_RN @ said_NK, weights_RN @ (truth_NK * said_NK)
+
+
+def _by_class(rows_RN: Floats, class_N: NDArray[np.int64], num_classes: int) -> Floats:
+    """Return the sums of the columns of each class (R,K)."""
+    order = np.argsort(class_N, kind="stable")
+    found, starts = np.unique(class_N[order], return_index=True)
+    sums_RK = np.zeros((len(rows_RN), num_classes), rows_RN.dtype)
+    sums_RK[:, found] = np.add.reduceat(rows_RN[:, order], starts, axis=1)
+    return sums_RK

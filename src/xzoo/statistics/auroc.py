@@ -63,6 +63,33 @@ def auroc_interval(
     return area, ends[0], ends[1]
 
 
+def mean_auroc_interval(
+    scores_NK: Floats, labels_N: NDArray[Any], groups_N: NDArray[Any] | None = None, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Return the mean over classes of each one's AUROC against the rest, and the ends of its interval, in [0, 1].
+
+    What an image adds to the error of every class's AUROC is summed before it is squared, as DeLong's covariances would have it;
+    with `groups_N` by patient. Student's t on the scale of the logit, its degrees of freedom those of the images (patients) less
+    the classes, at least one. A class of one image has no variance and adds none. Ends are NaN where nothing varies.
+    Raises ValueError where a class has no image.
+    """
+    from scipy.special import stdtrit
+
+    num_classes, areas, total_N = scores_NK.shape[1], [], np.zeros(len(scores_NK))
+    for place in range(num_classes):
+        area, influences_N = influences(scores_NK[:, place], labels_N == place)
+        areas.append(area)
+        total_N += np.nan_to_num(influences_N) / num_classes
+    mean, of_groups = float(np.mean(areas)), by_group(total_N, groups_N)
+    deviation = math.sqrt(float((of_groups**2).sum()))
+    if not 0 < mean < 1 or not deviation > 0:
+        return mean, math.nan, math.nan
+    quantile = float(stdtrit(max(1, len(of_groups) - num_classes), 0.5 + level / 2))
+    centre, reach = math.log(mean / (1 - mean)), quantile * deviation / (mean * (1 - mean))
+    ends = [0.5 + 0.5 * math.tanh((centre + sign * reach) / 2) for sign in (-1, 1)]
+    return mean, ends[0], ends[1]
+
+
 def delong_difference(
     scores_a_N: NDArray[Any], scores_b_N: NDArray[Any], is_positive_N: NDArray[Any], groups_N: NDArray[Any] | None = None
 ) -> tuple[float, float]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Indices = NDArray[np.int64]
+_MANY_STRATA, _MOST_BLOCKS = 32, 1000
 _LEAST_TAIL = 1e-9
 """Beyond any number of draws, and a normal quantile of it is finite."""
 
@@ -92,10 +93,12 @@ def leave_out_counts(
     """Return weights of the images with one block left out (J,N) and the stratum of each block (J).
 
     Blocks are images of one label, or groups; a stratum of more than `most` is cut into that many blocks at random, which leaves
-    the acceleration what it is but for its own noise. A stratum of one block is never left out.
+    the acceleration what it is but for its own noise. So are the strata of more than 32 labels, into few blocks each: the weights
+    would else be as many as the images' squares. A stratum of one block is never left out.
     """
     rng = np.random.default_rng(seed)
     pools = _members(labels_N) if groups_N is None else [np.arange(len(np.unique(groups_N)))]
+    most = most if len(pools) <= _MANY_STRATA else min(most, max(2, _MOST_BLOCKS // len(pools)))
     blocks = [
         (place, part)
         for place, pool in enumerate(pools)
