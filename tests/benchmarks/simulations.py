@@ -128,7 +128,7 @@ def true_scores(shift: float, prevalence: float) -> dict[str, float]:
 def answers(right_SN: NDArray[np.bool_], images_SN: NDArray[Any], groups_N: NDArray[Any] | None) -> dict[int, Answered]:
     """Return answers that are right where it is said; all images are of one class, since rankings are drawn in `areas`."""
     return {
-        seed: Answered(images_N, np.eye(2)[np.where(right_N, 0, 1)], np.zeros(len(images_N), np.int64), groups_N)
+        seed: Answered.of(images_N, np.eye(2)[np.where(right_N, 0, 1)], np.zeros(len(images_N), np.int64), groups_N)
         for seed, (right_N, images_N) in enumerate(zip(right_SN, images_SN, strict=True))
     }
 

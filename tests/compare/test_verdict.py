@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from xzoo.compare import verdict
+from xzoo.compare import evidence, standings, verdict
 from xzoo.compare.verdict import is_ahead
 from xzoo.runs.result import CellResult, Comparison
 from xzoo.runs.store import RunFolder
+from xzoo.statistics.auroc import influences
 from xzoo.statistics.seeds import combine
 
 Right = NDArray[np.bool_]
@@ -184,3 +185,30 @@ def test_equal_contenders_are_told_apart_in_at_most_a_twentieth_of_families(
             given |= draw(rng, names, seed)
         false_alarms += any(one.verdict == "ahead" for one in held(given))
     assert false_alarms / FAMILIES <= BOUND
+
+
+def test_each_cell_is_ranked_once_however_many_pairs_it_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(evidence, "influences", lambda *given: (calls.append(1), influences(*given))[1])
+    rng = np.random.default_rng(0)
+    assert len(held({(name, seed): answers(drawn(rng, 0.8, 60)) for name in "abcde" for seed in (0, 1)})) == 10
+    assert len(calls) == 10
+
+
+class Counted(list[Comparison]):
+    """Comparisons that count how often they are gone through."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[Comparison]:
+        self.times += 1
+        return super().__iter__()
+
+
+def test_ranks_go_through_the_comparisons_once_however_many_contenders_there_are() -> None:
+    rng = np.random.default_rng(0)
+    pairs = Counted(
+        held({(name, 0): answers(drawn(rng, rate, 400)) for name, rate in zip("abcd", (0.95, 0.8, 0.6, 0.3), strict=True)})
+    )
+    assert standings.ranks("abcd", pairs) == {name: (place, place) for place, name in enumerate("abcd", 1)}
+    assert pairs.times == 1

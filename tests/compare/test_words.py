@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +20,7 @@ def answered(right_N: NDArray[np.bool_], groups: Sequence[str] | None = None, fi
     labels_N, sure_N = np.arange(n) % 2, np.linspace(0.99, 0.6, n)
     own_N = np.where(right_N, sure_N, 1 - sure_N)
     chances_NK = np.stack([np.where(labels_N == k, own_N, 1 - own_N) for k in (0, 1)], 1)
-    return Answered(np.arange(first, first + n), chances_NK, labels_N, None if groups is None else np.array(groups))
+    return Answered.of(np.arange(first, first + n), chances_NK, labels_N, None if groups is None else np.array(groups))
 
 
 def table(both: int, only_a: int, only_b: int, neither: int, copies: int = 1, **words: Any) -> Comparison:
@@ -163,7 +162,7 @@ def test_the_ranking_is_tested_beside_the_answers() -> None:
     assert found.auroc is not None
     assert found.auroc["difference"].value > 0
     assert found.auroc["p"] == found.auroc["p_holm"]
-    one_class = dataclasses.replace(answered(np.ones(10, bool)), labels_N=np.zeros(10, np.int64))
+    one_class = Answered.of(np.arange(10), np.full((10, 2), 0.5), np.zeros(10, np.int64))
     weighed = weigh({0: one_class}, {0: one_class}, 0.02)
     assert weighed is not None
     assert weighed.ranking is None

@@ -5,7 +5,6 @@ N = images, K = classes, U = units that vary independently (images, or patients)
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,17 +22,27 @@ from xzoo.statistics.seeds import Combined, combine
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """One contender's probabilities (N,K) for images (their numbers, N) with their labels (N), and the patients (N) if known."""
+    """What pairs need of one contender's answers: images (their numbers, N), whether each is right (N), patients (N) if known.
+
+    `areas` are its AUROC, of several classes the mean of each against the rest, and what each image adds to its error (N); None
+    where a class is missing. Probabilities are not held: those of a thousand cells of many classes would fill the memory.
+    """
 
     images_N: NDArray[Any]
-    chances_NK: NDArray[np.floating[Any]]
-    labels_N: NDArray[np.integer[Any]]
+    right: NDArray[np.bool_]
+    areas: tuple[float, NDArray[np.float64]] | None
     groups_N: NDArray[Any] | None = None
 
-    @functools.cached_property
-    def right(self) -> NDArray[np.bool_]:
-        """Whether the most probable class is the true one, the first of equals."""
-        return np.asarray(self.chances_NK.argmax(1) == self.labels_N)
+    @classmethod
+    def of(
+        cls,
+        images_N: NDArray[Any],
+        chances_NK: NDArray[np.floating[Any]],
+        labels_N: NDArray[np.integer[Any]],
+        groups_N: NDArray[Any] | None = None,
+    ) -> Answered:
+        """Return what follows from probabilities; the most probable class is the answer, the first of equals."""
+        return cls(images_N, np.asarray(chances_NK.argmax(1) == labels_N), _areas(chances_NK, labels_N), groups_N)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,11 +146,10 @@ def _errors_of_mean(values_N: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _ranking(pairs: Sequence[Pair], units: Sequence[NDArray[Any]], is_grouped: bool, most_degrees: float) -> Ranking | None:
-    """Return the difference in AUROC, of several classes the mean of each against the rest; None where a class is missing."""
-    num_classes = pairs[0][0].chances_NK.shape[1]
-    if any(len(np.unique(a.labels_N)) < num_classes for a, _ in pairs) or num_classes < 2:
+    """Return the difference in AUROC; None where a class is missing."""
+    found = [(a.areas, b.areas) for a, b in pairs if a.areas and b.areas]
+    if len(found) < len(pairs):
         return None
-    found = [(_areas(a), _areas(b)) for a, b in pairs]
     values_S = np.array([of_a[0] - of_b[0] for of_a, of_b in found])
     errors = [of_a[1] - of_b[1] for of_a, of_b in found]
     combined = combine(values_S, _by_unit(errors, units, is_grouped), most_degrees)
@@ -153,9 +161,11 @@ def _ranking(pairs: Sequence[Pair], units: Sequence[NDArray[Any]], is_grouped: b
     return Ranking(Measure(combined.value, max(-1.0, low), min(1.0, high), n), p)
 
 
-def _areas(one: Answered) -> tuple[float, NDArray[np.float64]]:
-    num_classes = one.chances_NK.shape[1]
-    found = [influences(one.chances_NK[:, k], one.labels_N == k) for k in range(1 if num_classes == 2 else 0, num_classes)]
+def _areas(chances_NK: NDArray[np.floating[Any]], labels_N: NDArray[np.integer[Any]]) -> tuple[float, NDArray[np.float64]] | None:
+    num_classes = chances_NK.shape[1]
+    if num_classes < 2 or len(np.unique(labels_N)) < num_classes:
+        return None
+    found = [influences(chances_NK[:, k], labels_N == k) for k in range(1 if num_classes == 2 else 0, num_classes)]
     return float(np.mean([area for area, _ in found])), np.mean([errors for _, errors in found], axis=0)
 
 
@@ -165,10 +175,23 @@ def _units(pairs: Sequence[Pair]) -> list[NDArray[Any]]:
 
 def _by_unit(errors: Sequence[NDArray[np.float64]], units: Sequence[NDArray[Any]], is_grouped: bool) -> NDArray[np.float64]:
     """Return what each unit adds to the error of each seed's figure (S,U); 0 where the seed did not see it."""
+    if not is_grouped:
+        return _by_image(errors, units)
     names = np.unique(np.concatenate(list(units)))
     table_SU = np.zeros((len(errors), len(names)))
     for row_U, errors_N, units_N in zip(table_SU, errors, units, strict=True):
-        seen = np.unique(units_N)
-        summed = by_group(errors_N, units_N) if is_grouped else errors_N[np.argsort(units_N, kind="stable")]
-        row_U[np.searchsorted(names, seen)] = summed
+        row_U[np.searchsorted(names, np.unique(units_N))] = by_group(errors_N, units_N)
+    return table_SU
+
+
+def _by_image(errors: Sequence[NDArray[np.float64]], images: Sequence[NDArray[np.int64]]) -> NDArray[np.float64]:
+    """Return the same for images, whose numbers need no sorting: there may be many, and many pairs of contenders."""
+    first = min(int(images_N.min()) for images_N in images)
+    seen = np.zeros(max(int(images_N.max()) for images_N in images) + 1 - first, bool)
+    for images_N in images:
+        seen[images_N - first] = True
+    columns = np.cumsum(seen) - 1
+    table_SU = np.zeros((len(errors), int(columns[-1]) + 1))
+    for row_U, errors_N, images_N in zip(table_SU, errors, images, strict=True):
+        row_U[columns[images_N - first]] = errors_N
     return table_SU

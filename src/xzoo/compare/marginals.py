@@ -176,6 +176,6 @@ def _answers(right: Mapping[str, int], n: int, disagreements: tuple[int, int]) -
     counts = (both, only_a, only_b, n - both - only_a - only_b)
     outcomes = ([True, True, False, False], [True, False, True, False])
     return {
-        name: {0: Answered(np.arange(n), np.eye(2)[np.where(np.repeat(one, counts), 0, 1)], np.zeros(n, np.int64))}
+        name: {0: Answered.of(np.arange(n), np.eye(2)[np.where(np.repeat(one, counts), 0, 1)], np.zeros(n, np.int64))}
         for name, one in zip((name_a, name_b), outcomes, strict=True)
     }

@@ -89,7 +89,7 @@ def _measured(found: Predicted, name: str, positive: str | None) -> Metrics:
 
 def _answered(found: Predicted, name: str) -> Answered:
     groups_N = np.array(_patients(found), dtype=np.str_) if any(found.groups) else None
-    return Answered(np.arange(len(found.paths)), found.chances[name], found.labels_N, groups_N)
+    return Answered.of(np.arange(len(found.paths)), found.chances[name], found.labels_N, groups_N)
 
 
 def _patients(found: Predicted) -> list[str]:

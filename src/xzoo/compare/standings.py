@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from xzoo.compare.plan import MARGIN
-from xzoo.compare.verdict import equivalence, is_ahead
+from xzoo.compare.verdict import equivalence, is_ahead, leads
 from xzoo.data import split as splits
 from xzoo.runs.result import BackboneFacts, Cell, CellResult, Comparison, Contender, Measure, Metrics, Recommendation
 from xzoo.statistics.seeds import widened
@@ -60,7 +60,7 @@ def ranks(names: Sequence[str], comparisons: Sequence[Comparison]) -> dict[str, 
     The best is one more than the number of contenders ahead, the worst leaves behind those that it is ahead of: with tests that
     hold the family-wise error, so do these intervals of ranks (Mohamad, van Zwet, Solari and Goeman 2021, arXiv:1708.02428).
     """
-    ahead = {(a, b) for a in names for b in names if a != b and is_ahead(comparisons, a, b)}
+    ahead = leads(comparisons)
     return {
         name: (1 + sum((other, name) in ahead for other in names), len(names) - sum((name, other) in ahead for other in names))
         for name in names
@@ -80,6 +80,7 @@ def recommend(
     if not able:
         return None
     best = min(able, key=lambda row: (-accuracy(row, "val"), *_costs(row)))
+    comparisons = [one for one in comparisons if best.id in {one.a, one.b}]
     alike = [row for row in able if row.id != best.id and equivalence(comparisons, best.id, row.id)]
     chosen = min([best, *alike], key=lambda row: (*_costs(row), -accuracy(row, "val")))
     shown = f"validation accuracy {_shown(chosen)}"

@@ -46,11 +46,16 @@ def compare(
     `groups_N` are the patients of all images of the data, `guessing` the contenders that may be guessing, `foresee` asks what
     would settle a pair. Contenders without a seed of the same images are left out: their figures rest on different images.
     """
+    done = [result for result in results if result.status == "done"]
+    if len({result.contender for result in done}) < 2:
+        return ()
     answers: dict[str, dict[int, Answered]] = {}
-    for result in results:
-        if result.status == "done":
-            found = answered(folder.predictions(result.id), split, groups_N)
-            answers.setdefault(result.contender, {})[result.seed] = found
+    images: dict[int, NDArray[np.int64]] = {}
+    for result in done:
+        found = answered(folder.predictions(result.id), split, groups_N)
+        if np.array_equal(images.setdefault(result.seed, found.images_N), found.images_N):
+            found = replace(found, images_N=images[result.seed])
+        answers.setdefault(result.contender, {})[result.seed] = found
     return conclude(answers, split, guessing=guessing, margin=margin, foresee=foresee)
 
 
@@ -85,7 +90,7 @@ def answered(answers: Answers, split: str, groups_N: Sequence[str | None] = ()) 
     """Return what a cell's predictions say of a split; an image without a patient is one of its own."""
     images_N = answers[f"{split}_index"].astype(np.int64)
     names = [groups_N[place] or f"\0{place}" for place in images_N] if any(groups_N) else None
-    return Answered(
+    return Answered.of(
         images_N,
         answers[f"{split}_probabilities"].astype(np.float64),
         answers[f"{split}_labels"].astype(np.int64),
@@ -95,11 +100,13 @@ def answered(answers: Answers, split: str, groups_N: Sequence[str | None] = ()) 
 
 def is_ahead(comparisons: Sequence[Comparison], a: str, b: str) -> bool:
     """Whether a comparison says that contender `a` is ahead of `b`."""
-    return any(
-        one.verdict == AHEAD
-        and (((one.a, one.b) == (a, b) and one.difference.value > 0) or ((one.a, one.b) == (b, a) and one.difference.value < 0))
-        for one in comparisons
-    )
+    return (a, b) in leads(comparisons)
+
+
+def leads(comparisons: Sequence[Comparison]) -> set[tuple[str, str]]:
+    """Return the pairs (a, b) of contenders of which `a` is ahead of `b`."""
+    told = [one for one in comparisons if one.verdict == AHEAD and abs(one.difference.value) > 0]
+    return {(one.a, one.b) if one.difference.value > 0 else (one.b, one.a) for one in told}
 
 
 def equivalence(comparisons: Sequence[Comparison], a: str, b: str) -> Comparison | None:
