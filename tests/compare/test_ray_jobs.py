@@ -114,6 +114,8 @@ def test_a_job_asks_for_its_threads_and_its_memory(plan_of: Callable[..., Plan])
     assert 0.6e9 < needs.memory < 1.5e9
     assert Needing(plan, Device("cpu", "fp32", 16), NODES).of("one@random", plan.cells[:1]).cpus == 4, "no more than a node has"
     assert (needing.of_quiet().node, needing.of_quiet().cpus) == ("a", 4)
+    assert needing.most == 1
+    assert Needing(plan, Device("cpu", "fp32", 1), NODES).most == 6
 
 
 def test_a_small_network_asks_for_a_part_of_a_gpu(plan_of: Callable[..., Plan]) -> None:
@@ -122,6 +124,7 @@ def test_a_small_network_asks_for_a_part_of_a_gpu(plan_of: Callable[..., Plan]) 
     needs = needing.of("one@random", plan.cells[:1])
     assert (needs.gpus, needs.cpus) == (1 / 8, 1)
     assert (needing.of_quiet().node, needing.of_quiet().gpus) == ("b", 1)
+    assert needing.most == 8
 
 
 @pytest.mark.parametrize(("memory_gb", "share"), [(0.7, 1 / 8), (9.8, 1 / 4), (20.0, 1 / 2), (20.2, 1.0), (90.0, 1.0)])

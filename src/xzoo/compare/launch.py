@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from xzoo.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
-    from xzoo.compare.experiment import Launch
+    from xzoo.compare.experiment import Event, Launch
+    from xzoo.compare.plan import Plan
+    from xzoo.compare.sharing import Sharing
+    from xzoo.runs.result import Cell
+    from xzoo.train.device import Device
 
 LOCAL, RAY = "local", "ray"
 LAUNCHERS = (LOCAL, RAY)
@@ -41,7 +45,7 @@ def check_launcher(name: str) -> None:
 
 @contextlib.contextmanager
 def launching(name: str) -> Iterator[Launch | None]:
-    """Yield what computes cells, None being this process itself; what was started for it ends with the block.
+    """Yield what computes cells, None being this process itself; what it starts with the first of them ends with the block.
 
     Raises as `check_launcher` does.
     """
@@ -51,5 +55,15 @@ def launching(name: str) -> Iterator[Launch | None]:
         return
     from xzoo.compare.cluster import connection, driver
 
-    with connection.connected():
-        yield driver.on_ray
+    with contextlib.ExitStack() as stack:
+        begun: list[str] = []
+
+        def launch(
+            plan: Plan, sharing: Sharing, device: Device, cells: Sequence[Cell], places: Mapping[str, int]
+        ) -> Iterator[Event]:
+            if cells and not begun:
+                stack.enter_context(connection.connected())
+                begun.append(name)
+            yield from driver.on_ray(plan, sharing, device, cells, places)
+
+        yield launch

@@ -31,7 +31,7 @@ GRACE_SECONDS = 20.0
 """Time in which cells that are stopped may save where they stand."""
 
 _AHEAD = 2
-"""Jobs handed out for each core, so that a node that has ended one finds the next; what is not handed out others may compute."""
+"""Jobs handed out for each that can run, so that a node that has ended one finds the next; the others anybody may compute."""
 
 
 def on_ray(plan: Plan, sharing: Sharing, device: Device, cells: Sequence[Cell], places: Mapping[str, int]) -> Iterator[Event]:
@@ -89,7 +89,7 @@ class Fleet:
 
     def _hand_out(self) -> bool:
         """Hand out as many jobs as the nodes can take and some more; return whether any wait."""
-        most = _AHEAD * max(1, int(sum(node.cpus for node in self.needing.nodes) // max(1, self.needing.device.threads)))
+        most = _AHEAD * max(1, self.needing.most)
         while len(self.running) < most and (job := self.queue.next()) is not None:
             mine = self.sharing.mine(job.cells)
             job = job.only({cell.id for cell in mine})

@@ -45,6 +45,13 @@ class Needing:
     gpu_gb: float = 0.0
     _loads: dict[tuple[str, int], Load | None] = field(default_factory=dict)
 
+    @property
+    def most(self) -> int:
+        """Jobs that run at a time where they ask for no more than the least."""
+        if self.device.runs_ahead:
+            return int(sum(node.gpus for node in self.nodes) / SHARES[0])
+        return int(sum(node.cpus // max(1, self.device.threads) for node in self.nodes))
+
     def of(self, label: str, cells: Sequence[Cell]) -> Needs:
         """Return what the largest of these cells of a backbone needs, no more than a node has."""
         sizes = [self._memory_gb(label, cell) for cell in cells]
