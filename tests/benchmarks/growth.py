@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,8 @@ class Case:
         data = f"phantom:train={3 * part},val={part},test={part},size={SIZE}"
         if self.classes > 2 or self.channels > 1:
             data = str(place / "data.npz")
-            np.savez(data, **drawn(self))
+            images = drawn(self)
+            np.savez(data, allow_pickle=False, **images)
         asked = ["--data", data, "--freeze", self.freeze, "--seeds", str(self.seeds), "--no-latency", "--set", f"size={SIZE}"]
         return ["compare", *names[: self.backbones], *asked, "--set", "epochs=3"]
 
@@ -70,9 +72,10 @@ CASES = (
 )
 
 
-def drawn(case: Case) -> dict[str, NDArray[np.generic]]:
+def drawn(case: Case) -> dict[str, NDArray[Any]]:
     """Return images of 32 pixels whose classes are told by where they are bright, in splits, as MedMNIST names them."""
-    random, side, found = np.random.default_rng(case.size), 32, {}
+    random, side = np.random.default_rng(case.size), 32
+    found: dict[str, NDArray[Any]] = {}
     places = random.integers(0, side - 8, (case.classes, 2))
     for split, share in (("train", 3), ("val", 1), ("test", 1)):
         count = case.images * share // 5
@@ -120,6 +123,8 @@ def rows(cases: Sequence[Case], names: Sequence[str], turns: int) -> Iterator[st
     for _ in range(turns):
         for case in cases:
             found[case].append(run(case, names))
+            seconds, memory = found[case][-1]
+            print(f"{case.series} {case.size}: {seconds:.1f} s, {memory:.0f} MiB", file=sys.stderr, flush=True)
     head = "grows | backbones | seeds | classes | channels | images | seconds | times the first | peak MiB"
     yield f"| {head} |\n|{'---|' * 9}"
     first: dict[str, float] = {}

@@ -85,6 +85,7 @@ def test_a_cell_on_shards_is_the_cell_on_one_file(
         monkeypatch.setenv("XZOO_CACHE", str(own_cache / str(size)))
         pack = make_pack(source)
         assert (len(pack.pixels.parts) > 1) == (size == 1000)
-        benches = [lay_out(*cell_of(tiny, pack, freeze), pack, DEVICE) for freeze in ("frozen", "finetune")]
+        cells = [cell_of(tiny, pack, freeze) for freeze in ("frozen", "finetune")]
+        benches = [lay_out(prepared, cell, pack, DEVICE) for prepared, cell in cells]
         seen.append([torch.cat([inputs for inputs, _ in bench.training.epoch(0)]) for bench in benches])
     assert all(torch.equal(mine, theirs) for mine, theirs in zip(*seen, strict=True))

@@ -163,7 +163,7 @@ def test_a_view_is_resized_as_pillow_does_and_made_once() -> None:
     made = [path.stat().st_mtime_ns for path in (cache.root() / "views").glob("*/pixels.bin")]
     again = make_view(pack, size=(8, 9), num_channels=3, interpolation="bicubic")
     assert made == [path.stat().st_mtime_ns for path in (cache.root() / "views").glob("*/pixels.bin")]
-    assert np.array_equal(again.pixels_NCHW, view.pixels_NCHW)
+    assert np.array_equal(again.pixels_NCHW[np.arange(4)], view.pixels_NCHW[np.arange(4)])
 
 
 def test_colour_becomes_gray_by_luminance() -> None:
@@ -171,16 +171,16 @@ def test_colour_becomes_gray_by_luminance() -> None:
     view = make_view(pack, size=(6, 6), num_channels=1)
     expected = pack.image(0).astype(float) @ [0.299, 0.587, 0.114]
     assert view.pixels_NCHW.shape == (4, 1, 6, 6)
-    assert np.abs(view.pixels_NCHW[0, 0] - expected).max() <= 1
+    assert np.abs(view.pixels_NCHW[0][0] - expected).max() <= 1
 
 
 def test_a_centre_crop_is_taken_from_the_shorter_side() -> None:
     images = np.zeros((4, 40, 80), np.uint8)
     images[:, :, 20:60] = 200
     pack = make_pack(open_source(arrays(images, [0, 1, 0, 1])))
-    cropped = make_view(pack, size=(18, 18), num_channels=1, resize=20).pixels_NCHW
+    cropped = make_view(pack, size=(18, 18), num_channels=1, resize=20).pixels_NCHW[np.arange(4)]
     assert cropped.min() == 200
-    assert make_view(pack, size=(18, 18), num_channels=1).pixels_NCHW.min() == 0
+    assert make_view(pack, size=(18, 18), num_channels=1).pixels_NCHW[np.arange(4)].min() == 0
 
 
 @pytest.mark.parametrize("asked", [{"resize": 3}, {"interpolation": "cubist"}, {"num_channels": 2}])

@@ -56,6 +56,8 @@ def test_the_body_sees_each_image_once_and_never_again(
     assert sizes == [16, 16, 8]
     again, kept = features.compute(extract(classifier), dataclasses.replace(images, seed=9), device, body="body")
     assert sizes == [16, 16, 8]
+    assert isinstance(first, Tensor)
+    assert isinstance(again, Tensor)
     assert torch.equal(first, again)
     assert 0 < made.seconds == kept.seconds
     assert first.shape == (40, 8)
@@ -71,6 +73,7 @@ def test_features_are_the_heads_input_in_eval_mode_in_the_order_of_the_images(
     network.set_submodule("9", nn.Identity())
     with torch.no_grad():
         expected = torch.cat([network(images_BCHW) for images_BCHW, _ in images.ordered()])
+    assert isinstance(found, Tensor)
     assert torch.equal(found, expected)
 
 

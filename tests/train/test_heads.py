@@ -61,7 +61,7 @@ def alone(one: HeadTask) -> Iterator[tuple[nn.Linear, float, float]]:
         loss_sum, right = 0.0, 0
         for step, places_B in enumerate(batches):
             optimizer.param_groups[0]["lr"] = recipe.rate(epoch * len(batches) + step, len(batches))
-            logits_BO = head(one.inputs_ND[places_B, :-1])
+            logits_BO = head(one.inputs_ND[torch.from_numpy(places_B)][:, :-1])
             labels_B = torch.from_numpy(one.labels_N[places_B])
             loss = compute(logits_BO, labels_B)
             optimizer.zero_grad()

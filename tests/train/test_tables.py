@@ -78,7 +78,7 @@ def test_a_table_of_streamed_features_has_the_rows_of_a_held_one() -> None:
     assert torch.equal(whole, torch.cat([standardiser(VALUES_ND), torch.ones(50, 1)], 1))
     assert torch.equal(table[places], whole[places])
     assert torch.equal(torch.cat(list(table.parts(torch.arange(50)))), whole)
-    several = Joined([table, table_of(streamed(VALUES_ND), standardise.IDENTITY)])
+    several = Joined([table, Table(streamed(VALUES_ND), standardise.IDENTITY)])
     both = torch.cat([whole, torch.cat([VALUES_ND, torch.ones(50, 1)], 1)])
     assert torch.equal(several.index_select(0, torch.tensor([60, 3, 99, 0])), both[[60, 3, 99, 0]])
 

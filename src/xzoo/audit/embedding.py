@@ -77,6 +77,7 @@ def by_backbone(choice: Choice, pack: Pack, places: Indices, device: str = "auto
     from xzoo.train import features
     from xzoo.train.device import choose, suited
     from xzoo.train.prepared import prepare
+    from xzoo.train.tables import Streamed
 
     prepared = prepare(choice)
     preprocess, chosen = choice.preprocess, choose(device)
@@ -89,7 +90,7 @@ def by_backbone(choice: Choice, pack: Pack, places: Indices, device: str = "auto
     view, kept = _view(pack, preprocess, places)
     images = Batches(view, pack.labels_N[kept], np.arange(len(kept)), preprocess, _AT_ONCE, device=chosen.kind)
     found, _ = features.compute(extractor(classifier, engine, chosen), images, chosen, body=prepared.body)
-    parts = found.parts() if isinstance(found, features.Streamed) else [found]
+    parts = found.parts() if isinstance(found, Streamed) else [found]
     pooled = [part.mean(tuple(range(2, part.dim()))) if part.dim() > 2 else part for part in parts]
     return Features(np.concatenate([part.cpu().numpy() for part in pooled]), kept, choice.label)
 

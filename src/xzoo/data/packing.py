@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,7 +84,7 @@ def write_pack(source: Source, folder: Path, stays: Callable[[], bool]) -> int:
     return len(source.items) - num_kept
 
 
-def each(work: Callable[[int], _T], places: int | range) -> Iterator[_T]:
+def each(work: Callable[[int], _T], places: int | range) -> Generator[_T]:
     """Yield work(place) of each place, or of 0 up to a count, by as many threads as there are cores, few ahead of the reader."""
     num_threads = os.cpu_count() or 1
     with ThreadPoolExecutor(num_threads) as pool:

@@ -5,7 +5,7 @@ N = images, D = features, K = outputs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -75,13 +75,15 @@ def fit_parts(parts: Iterable[Tensor], head: nn.Module, dims: int) -> Standardis
         values, axes = part.double(), _axes(part)
         of_part_D, more = values.mean(axes), part[:, 0].numel()
         shift_D = of_part_D - mean_D.to(of_part_D)
-        squares_D = squares_D.to(of_part_D) + values.var(axes, correction=0) * more + shift_D**2 * (count * more / (count + more))
+        squares_D = (
+            squares_D.to(of_part_D) + values.var(list(axes), correction=0) * more + shift_D**2 * (count * more / (count + more))
+        )
         mean_D = mean_D.to(of_part_D) + shift_D * (more / (count + more))
         count += more
     return _of(mean_D, (squares_D / count).sqrt())
 
 
-def _axes(features_ND: Tensor) -> Sequence[int]:
+def _axes(features_ND: Tensor) -> list[int]:
     return [0, *range(2, features_ND.dim())]
 
 

@@ -108,10 +108,10 @@ class Joined:
         """Return rows (B,D+1) at places that count through all tables; `dim` is 0."""
         assert dim == 0
         which_B, found = places_B // self._length, []
-        for number in which_B.unique().tolist():
+        for number in sorted(set(which_B.tolist())):
             mine_B = which_B == number
             found.append((mine_B, self.tables[number][places_B[mine_B] - number * self._length]))
-        rows_BD = found[0][1].new_empty((len(places_B), found[0][1].shape[1]))
+        rows_BD: Tensor = found[0][1].new_empty((len(places_B), found[0][1].shape[1]))
         for mine_B, rows in found:
             rows_BD[mine_B] = rows
         return rows_BD
