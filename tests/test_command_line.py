@@ -18,7 +18,8 @@ WORDS = {
     "list": "PATTERN --format --licence --max-params --min-top1 --plot -o/--output",
     "info": "NAMES... --format",
     "compare": (
-        f"NAMES... {TRAINING} --accuracies --disagreements --freeze --guessing --launcher --margin --predictions --seeds --train-size --vary"
+        f"NAMES... {TRAINING} --accuracies --disagreements --freeze --guessing --launcher --margin --predictions --seeds "
+        "--train-size --vary"
     ),
     "train": f"NAME {TRAINING} --freeze --seed",
     "audit": "DATA --backbone --device --fail-on --format --group --split --split-seed",
