@@ -57,6 +57,7 @@ class Timed:
 
 def timed(name: str, ranks: Ranks) -> tuple[float, float, float]:
     """Return a step's best wall time, the processor time of the busiest rank (median), and the MB of its gradients."""
+    torch.manual_seed(0)
     backbone = Registry.installed().get(f"{name}@random").backbone
     classifier = build(backbone.build(), backbone, 2, seed=0, size=(SIDE, SIDE))
     classifier.network.to(memory_format=torch.channels_last)
