@@ -188,8 +188,13 @@ def test_equal_contenders_are_told_apart_in_at_most_a_twentieth_of_families(
 
 
 def test_each_cell_is_ranked_once_however_many_pairs_it_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[int] = []
-    monkeypatch.setattr(evidence, "influences", lambda *given: (calls.append(1), influences(*given))[1])
+    calls: list[tuple[Any, ...]] = []
+
+    def counted(*given: Any) -> Any:
+        calls.append(given)
+        return influences(*given)
+
+    monkeypatch.setattr(evidence, "influences", counted)
     rng = np.random.default_rng(0)
     assert len(held({(name, seed): answers(drawn(rng, 0.8, 60)) for name in "abcde" for seed in (0, 1)})) == 10
     assert len(calls) == 10

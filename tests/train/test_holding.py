@@ -52,7 +52,7 @@ def test_the_first_signal_waits_for_the_end_and_is_what_it_would_have_been(numbe
 
 
 def test_the_second_is_at_once() -> None:
-    done = []
+    done: list[bool | str] = []
 
     def work() -> None:
         with held():
@@ -112,7 +112,7 @@ def test_a_process_that_would_end_ends_behind_the_block() -> None:
 
 
 def test_a_second_signal_is_the_first_again_where_a_launcher_sends_on_what_the_terminal_sent() -> None:
-    done = []
+    done: list[object] = []
 
     def work() -> None:
         with held(insists=False) as interrupt:
