@@ -52,7 +52,7 @@ def test_the_first_signal_waits_for_the_end_and_is_what_it_would_have_been(numbe
 
 
 def test_the_second_is_at_once() -> None:
-    done: list[bool | str] = []
+    done = []
 
     def work() -> None:
         with held():
