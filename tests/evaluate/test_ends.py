@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from xzoo.evaluate import ends, metrics
 from xzoo.evaluate.metrics import measure
+from xzoo.evaluate.scores import Floats, Split, auroc
 from xzoo.statistics.intervals import mean_of_shares
 from xzoo.statistics.resampling import bca, expanded, interval, leave_out_counts, resample_counts
 
@@ -36,8 +38,8 @@ def test_a_bootstrap_of_few_patients_reaches_as_far_as_so_few_leave_open() -> No
     counts_JN, strata_J = leave_out_counts(ILL_N, PATIENTS_N)
     left_out_J = counts_JN @ errors_N / counts_JN.sum(1)
     factor = found.value / errors_N.mean()
-    ends = bca(float(errors_N.mean()), drawn_R, left_out_J, strata_J, expanded(20))
-    assert (found.low, found.high) == pytest.approx((ends[0] * factor, ends[1] * factor), rel=1e-4)
+    both = bca(float(errors_N.mean()), drawn_R, left_out_J, strata_J, expanded(20))
+    assert (found.low, found.high) == pytest.approx((both[0] * factor, both[1] * factor), rel=1e-4)
     assert factor == pytest.approx(round(factor), abs=1e-6)
 
 
@@ -48,3 +50,21 @@ def test_as_few_patients_as_there_can_be_give_ends_or_none(num_patients: int) ->
     ).brier
     assert found is not None
     assert (found.low is None) == (num_patients == 1)
+
+
+def test_blocks_left_out_are_scored_some_at_a_time_with_the_same_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    chances_NK, labels_N = np.random.default_rng(0).dirichlet(np.ones(3), 90), np.arange(90) % 3
+    whole = measure(chances_NK, labels_N, ["a", "b", "c"])
+    seen: list[int] = []
+    monkeypatch.setattr(ends, "MOST_WEIGHTS", 10 * 90)
+
+    def watched(split: Split, weights_RN: Floats) -> Floats:
+        seen.append(len(weights_RN))
+        return auroc(split, weights_RN)
+
+    monkeypatch.setattr(metrics, "auroc", watched)
+    parts = measure(chances_NK, labels_N, ["a", "b", "c"])
+    assert seen[-9:] == [10] * 9
+    for name in ("auroc", "loss", "brier", "f1", "mcc"):
+        one, other = getattr(whole, name), getattr(parts, name)
+        assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=1e-6)

@@ -19,6 +19,8 @@ from xzoo.statistics.intervals import mean_of_shares
 from xzoo.statistics.resampling import bca, expanded, interval, leave_out_counts
 
 Score = Callable[[Split, Floats], Floats]
+MOST_WEIGHTS = 2**24
+"""Of blocks left out times images at most so many are scored at once: a score holds several copies of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,7 @@ class Ends:
             elif name == "balanced_accuracy":
                 ends = self._balanced(drawn_R)
             else:
-                ends = bca(value, drawn_R, score(split, counts_JN), strata_J, level)
+                ends = bca(value, drawn_R, _scored(score, split, counts_JN), strata_J, level)
             known = bool(np.isfinite(ends).all()) and ends[0] < ends[1]
             found[name] = Measure(value, ends[0] if known else None, ends[1] if known else None, len(split.labels))
         return found
@@ -67,3 +69,8 @@ class Ends:
         patients = min(num_patients(self.split.labels == k, self.groups_N) for k in np.unique(self.split.labels))
         drawn_low, drawn_high = interval(drawn_R, expanded(patients))
         return float(np.fmin(low, drawn_low)), float(np.fmax(high, drawn_high))
+
+
+def _scored(score: Score, split: Split, counts_JN: Floats) -> Floats:
+    rows = max(1, MOST_WEIGHTS // max(1, counts_JN.shape[1]))
+    return np.concatenate([score(split, counts_JN[place : place + rows]) for place in range(0, max(1, len(counts_JN)), rows)])
