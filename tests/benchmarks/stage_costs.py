@@ -129,6 +129,7 @@ STAGES: dict[str, Callable[[int, Path], Told]] = {
     "packing": packing,
     "view": view,
     "statistics": lambda size, _: judged(size, 2),
+    "statistics, 10 classes": lambda size, _: judged(size, 10),
     "statistics by class": lambda size, _: judged(4000, size),
     "verdicts": lambda size, _: compared(size),
     "verdicts by image": lambda size, _: compared(24, images=size),
@@ -136,7 +137,7 @@ STAGES: dict[str, Callable[[int, Path], Told]] = {
     "report": report,
     "runs": runs,
 }
-LARGE = {"features": "features", "epoch": "full"}
+LARGE = {"features": "features", "epoch": "full", "frozen": "frozen"}
 
 
 def alone(stage: str, size: int) -> Told:
