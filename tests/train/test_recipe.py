@@ -39,6 +39,7 @@ WORDS = {
     "head": ("loop", "solver"),
     "engine": ("auto", "eager", "inductor", "openvino", "onnxruntime", "cudagraph"),
     "augment": ("none", "chest-xray", "natural"),
+    "shuffle": ("auto", "full", "blocks"),
 }
 
 
