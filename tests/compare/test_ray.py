@@ -24,7 +24,7 @@ from sameness import timeless
 from xzoo.runs.result import CellResult
 from xzoo.runs.store import RunFolder, scan
 
-pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
+pytestmark = [pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed"), pytest.mark.usefixtures("heard")]
 
 DATA = ("--data", "phantom:train=24,val=8,test=8,size=32")
 FILE = Path(__file__).with_name("ray_nets.py")

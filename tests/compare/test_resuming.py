@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from xzoo.data.pack import Pack
 from xzoo.train.checkpoint import SECONDS, Checkpoints
 from xzoo.train.device import Device
 from xzoo.train.eager import Step
+
+pytestmark = pytest.mark.usefixtures("heard")
 
 EPOCHS, STEPS = 4, 3
 
@@ -77,14 +79,6 @@ def trial(cell_of: Any, tiny: xzoo.Backbone, pack: Pack, tmp_path: Path, monkeyp
         return Trial(prepared, cell, pack, tmp_path / "checkpoints", monkeypatch)
 
     return make
-
-
-@pytest.fixture(autouse=True)
-def _heard() -> Iterator[None]:
-    """Python's own handler of SIGINT, which a shell may have switched off."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 CASES: dict[str, dict[str, Any]] = {

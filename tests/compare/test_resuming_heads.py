@@ -23,6 +23,8 @@ from xzoo.train.checkpoint import SECONDS, Checkpoints
 from xzoo.train.device import Device
 from xzoo.train.heads import train_heads
 
+pytestmark = pytest.mark.usefixtures("heard")
+
 EPOCHS = 6
 
 
@@ -77,13 +79,6 @@ def trial(cell_of: Any, tiny: xzoo.Backbone, pack: Pack, tmp_path: Path, monkeyp
         return Trial(ready, cells, pack, tmp_path / "checkpoints", monkeypatch)
 
     return make
-
-
-@pytest.fixture(autouse=True)
-def _heard() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def agree(one: dict[int, Any], other: dict[int, Any]) -> bool:
