@@ -14,13 +14,13 @@ def build() -> nn.Module:
     """Return two convolutions, a pooling and a linear layer."""
     from torch import nn
 
-    first = (nn.Conv2d(1, 8, 4, stride=4), nn.ReLU(), nn.Conv2d(8, 32, 4, stride=4), nn.ReLU())
+    first = (nn.Conv2d(3, 8, 4, stride=4), nn.ReLU(), nn.Conv2d(8, 32, 4, stride=4), nn.ReLU())
     return nn.Sequential(*first, nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(512, 10))
 
 
 def declared(name: str) -> xzoo.Backbone:
     """Return them as a backbone of a name."""
-    preprocess = xzoo.Preprocess(size=96, mean=(0.5,), std=(0.25,))
+    preprocess = xzoo.Preprocess(size=96, mean=(0.5,) * 3, std=(0.25,) * 3)
     return xzoo.Backbone(
         name=name, build=build, head=xzoo.ReplaceLinear("6"), stages={"first": "0", "second": "2"}, preprocess=preprocess
     )
