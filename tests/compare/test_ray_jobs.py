@@ -19,7 +19,6 @@ from xzoo.compare.cluster.brief import ToldChoice
 from xzoo.compare.cluster.jobs import Job, Queue, jobs_of
 from xzoo.compare.cluster.needs import Needing, share_of
 from xzoo.compare.cluster.nodes import Node
-from xzoo.compare.experiment import label_of
 from xzoo.compare.launch import check_launcher
 from xzoo.compare.plan import Plan
 from xzoo.data.pack import Pack
@@ -195,4 +194,4 @@ def test_a_launcher_must_be_known_and_goes_with_no_other_way_of_spreading(monkey
 
 def test_labels_of_cells_are_those_of_choices(plan_of: Callable[..., Plan]) -> None:
     plan = plan_of("frozen")
-    assert {label_of(cell) for cell in plan.cells} == set(plan.choices)
+    assert {cell.label for cell in plan.cells} == set(plan.choices)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,7 +107,7 @@ def carry_out(
         from xzoo.compare.outcome import dataset
         from xzoo.train.device import choose
 
-        chosen = replace(choose(kind, plan.cells[0].recipe["precision"], deterministic=deterministic), ranks=ranks)
+        chosen = choose(kind, plan.cells[0].recipe["precision"], deterministic=deterministic, ranks=ranks)
         folder = api.run_folder(plan, Path(runs))
         with closing(api.carry_out(plan, Path(runs), chosen, launcher)) as events:
             if ranks.is_leader:

@@ -56,7 +56,7 @@ class Pace:
     def heed(self, event: Event, now: float) -> None:
         """Take note of an event."""
         if isinstance(event, CellStarted):
-            label = _label(event.cell)
+            label = event.cell.label
             self._gaps[label] = self._gaps.get(label, 0.0) + (0.0 if self._running else now - self._idle_since)
             self._waiting.pop(event.cell.id, None)
             self._running[event.cell.id] = _Running(event.cell, now)
@@ -85,7 +85,7 @@ class Pace:
             return None
         total = sum(rate * epochs for rate, epochs in waiting if rate is not None)
         total += sum(max(0.0, rate * epochs - (now - self.now)) for rate, epochs in running if rate is not None)
-        unknown = {_label(cell) for cell in self._waiting.values()} - self._gaps.keys()
+        unknown = {cell.label for cell in self._waiting.values()} - self._gaps.keys()
         total += len(unknown) * sum(self._gaps.values()) / max(len(self._gaps), 1)
         return total / max(len(self._running), 1)
 
@@ -112,10 +112,6 @@ class Pace:
 
 def _epochs(cell: Cell) -> int:
     return int(cell.recipe["epochs"])
-
-
-def _label(cell: Cell) -> str:
-    return f"{cell.backbone}@{cell.weights}"
 
 
 def _keys(cell: Cell) -> tuple[str, ...]:

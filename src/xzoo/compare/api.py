@@ -92,7 +92,7 @@ def compare(  # noqa: PLR0913 - the keywords are the words of the command line
 
     with crew.joined(device) as (ranks, kind):
         made = crew.planned(ranks, make)
-        chosen = replace(choose(kind, made.cells[0].recipe["precision"], deterministic=deterministic), ranks=ranks)
+        chosen = choose(kind, made.cells[0].recipe["precision"], deterministic=deterministic, ranks=ranks)
         with closing(carry_out(made, Path(runs), chosen, launcher)) as events:
             deque(events, 0)
         with ranks.leader_first("outcome"):

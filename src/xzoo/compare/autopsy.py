@@ -134,7 +134,7 @@ def _pooled(asked: Asked, cell: Cell, choice: Choice, pack: Pack, drop: Drop) ->
 
 
 def _choice(asked: Asked, cell: Cell) -> Choice:
-    reference = asked.references.get(f"{cell.backbone}@{cell.weights}")
+    reference = asked.references.get(cell.label)
     is_given = asked.backbone is not None and asked.backbone.name == cell.backbone.rpartition(":")[2]
     return saved.choice_of(Saved(asked.folder, cell, asked.classes, reference, None), asked.backbone if is_given else None)
 

@@ -129,8 +129,7 @@ class Place:
     def of(cls, prepared: Prepared, cell: Cell, pack: Pack, device: Device) -> Place:
         """Return the place of a cell, its head drawn. Raises PreflightError for a size that the network does not take."""
         recipe = make_recipe(cell.recipe)
-        chosen = choose(device.kind, recipe.precision, deterministic=device.deterministic)
-        device = replace(chosen, ranks=device.ranks)
+        device = choose(device.kind, recipe.precision, deterministic=device.deterministic, ranks=device.ranks)
         preprocess = input_of(prepared.choice, recipe)
         classifier, device = build(prepared, len(pack.classes), recipe, cell.seed, preprocess, device)
         return cls(prepared, pack, device, preprocess, view_of(pack, preprocess, recipe), classifier)

@@ -124,11 +124,11 @@ def _work(plan: Plan, cell: Cell, device: Device, known: dict[str, Prepared]) ->
     from xzoo.compare.cell import compute
     from xzoo.train.prepared import prepare
 
-    label = f"{cell.backbone}@{cell.weights}"
-    if label not in known:
+    if cell.label not in known:
         known.clear()
-        known[label] = prepare(plan.choices[label])
-    with closing(compute(known[label], cell, plan.pack, device, positive=plan.positive, watch_test=plan.watch_test)) as items:
+        known[cell.label] = prepare(plan.choices[cell.label])
+    prepared = known[cell.label]
+    with closing(compute(prepared, cell, plan.pack, device, positive=plan.positive, watch_test=plan.watch_test)) as items:
         for _ in items:
             pass
 

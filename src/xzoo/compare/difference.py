@@ -118,7 +118,7 @@ def _facts(run: _Run) -> dict[tuple[str, str], Any]:
     facts["split", "rule"] = _one_or_all(splits.describe(splits.read(cell.split)) for cell in cells)
     for name in sorted({name for cell in cells for name in cell.recipe}):
         facts["recipe", name] = _one_or_all(cell.recipe.get(name) for cell in cells)
-    for label in dict.fromkeys(f"{cell.backbone}@{cell.weights}" for cell in cells):
+    for label in dict.fromkeys(cell.label for cell in cells):
         facts["backbones", label] = "compared"
         if known := run.folder.facts(label):
             facts["weights", label] = known.weights.get("sha256") or known.weights.get("body") or None

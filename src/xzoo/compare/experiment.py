@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import attrgetter
 
 from xzoo.compare.finishing import Output
 from xzoo.compare.items import alone, facts_of, failure, several
@@ -90,13 +91,13 @@ def run(plan: Plan, folder: RunFolder, device: Device, launch: Launch | None = N
     launch = launch or one_by_one
     interval()  # what is no number of seconds is told before anything is computed
     missing = {cell.id for cell in plan.cells if not folder.has(cell.id)}
-    for label in dict.fromkeys(label_of(cell) for cell in plan.cells if cell.id in missing):
+    for label in dict.fromkeys(cell.label for cell in plan.cells if cell.id in missing):
         check_start(plan.choices[label])
     folder.write_plan(plan.described())
     places = {cell.id: place for place, cell in enumerate(plan.cells, 1)}
     with Sharing(folder, plan.cells, missing) as sharing:
         todo: list[Cell] = []
-        for label, group in itertools.groupby(plan.cells, key=label_of):
+        for label, group in itertools.groupby(plan.cells, key=attrgetter("label")):
             cells = list(group)
             for cell in cells:
                 if cell.id not in missing and (result := folder.cell(cell.id)):
@@ -128,15 +129,44 @@ def check_start(choice: Choice) -> None:
 
 def one_by_one(plan: Plan, sharing: Sharing, device: Device, cells: Sequence[Cell], places: Mapping[str, int]) -> Iterator[Event]:
     """Compute the cells here, backbone by backbone; of one whose cells are all done, one stands for what is not known of it."""
-    for label, group in itertools.groupby(cells, key=label_of):
+    for label, group in itertools.groupby(cells, key=attrgetter("label")):
         yield from _backbone(plan, sharing, device, plan.choices[label], list(group), places)
+
+
+@dataclass(eq=False)
+class Telling:
+    """Tells what comes of cells as events, wherever they are computed; what ends a cell is written first."""
+
+    plan: Plan
+    sharing: Sharing
+    places: Mapping[str, int]
+    begun: set[str] = field(default_factory=set)
+
+    def of(self, cell: Cell, item: Begun | Resumed | EpochRecord | Output | CellResult) -> Iterator[Event]:
+        """Tell one thing that came of a cell; a result by itself is that of a cell that failed. Raises StorageError."""
+        folder, place, num_cells = self.sharing.folder, self.places[cell.id], len(self.plan.cells)
+        if cell.id not in self.begun:
+            self.begun.add(cell.id)
+            folder.drop_cell(cell.id)
+            yield CellStarted(cell, place, num_cells)
+        if isinstance(item, EpochRecord):
+            yield EpochEnded(cell, item)
+        elif isinstance(item, Resumed):
+            yield CellResumed(cell, item)
+        elif isinstance(item, Output | CellResult):
+            result = item.result if isinstance(item, Output) else item
+            if isinstance(item, Output):
+                keep(self.plan, folder, item)
+            else:
+                folder.write_failure(item)
+            self.sharing.ended(cell.id)
+            yield CellEnded(result, place, num_cells, was_kept=False)
 
 
 def _backbone(
     plan: Plan, sharing: Sharing, device: Device, choice: Choice, cells: Sequence[Cell], places: Mapping[str, int]
 ) -> Iterator[Event]:
     """Compute the cells of a backbone that are open and that nobody else computes."""
-    folder = sharing.folder
     memory.keep_freed()
     prepared: Prepared | Exception
     try:
@@ -146,26 +176,11 @@ def _backbone(
     except Exception as error:
         prepared = error
     else:
-        _keep_facts(plan, folder, device, prepared, cells)
-    begun: set[str] = set()
+        _keep_facts(plan, sharing.folder, device, prepared, cells)
+    telling = Telling(plan, sharing, places)
     with contextlib.closing(_items(plan, sharing, device, prepared, [one for one in cells if one.id in sharing.open])) as items:
         for cell, item in items:
-            if cell.id not in begun:
-                begun.add(cell.id)
-                folder.drop_cell(cell.id)
-                yield CellStarted(cell, places[cell.id], len(plan.cells))
-            if isinstance(item, EpochRecord | Resumed):
-                yield EpochEnded(cell, item) if isinstance(item, EpochRecord) else CellResumed(cell, item)
-            if isinstance(item, EpochRecord | Resumed | Begun):
-                continue
-            if isinstance(item, Output):
-                keep(plan, folder, item)
-                result = item.result
-            else:
-                result = failure(cell, item)
-                folder.write_failure(result)
-            sharing.ended(cell.id)
-            yield CellEnded(result, places[cell.id], len(plan.cells), was_kept=False)
+            yield from telling.of(cell, failure(cell, item) if isinstance(item, Exception) else item)
     memory.give_back()
 
 
@@ -218,8 +233,3 @@ def keep(plan: Plan, folder: RunFolder, output: Output) -> None:
         for other in done:
             if other.id != best.id:
                 folder.drop_learnt(other.id)
-
-
-def label_of(cell: Cell) -> str:
-    """Return the label of a cell's backbone with its weights."""
-    return f"{cell.backbone}@{cell.weights}"

@@ -35,7 +35,7 @@ class Saved:
     @property
     def label(self) -> str:
         """The backbone with the weights it started from."""
-        return f"{self.cell.backbone}@{self.cell.weights}"
+        return self.cell.label
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def find(what: What, *, contender: str | None = None, seed: int | None = None, r
     cells = read_cells(folder, plan)
     name = _contender(folder, cells, contender)
     cell = _kept(folder, [cell for cell in cells if cell.contender == name], seed, plan.get("keep", ""))
-    asked = plan.get("backbones", {}).get(f"{cell.backbone}@{cell.weights}")
+    asked = plan.get("backbones", {}).get(cell.label)
     try:
         reference = msgspec.convert(asked, Reference) if asked else None
         data: dict[str, Any] = plan["data"]

@@ -5,7 +5,7 @@ N = rows, B = rows in a batch
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -48,12 +48,7 @@ def resident(rows_N: Stored, device: str) -> Tensor | None:
 
 def copied(rows_N: Stored, device: str) -> Tensor:
     """Return a copy of all rows on the device, brought there in pieces."""
-    if (
-        isinstance(rows_N, np.ndarray)
-        and rows_N.ndim == 4
-        and not rows_N.flags.c_contiguous
-        and rows_N.transpose(0, 2, 3, 1).flags.c_contiguous
-    ):
+    if isinstance(rows_N, np.ndarray) and _is_colour_last(rows_N):
         # Colour last in memory: carried as it lies.
         return copied(rows_N.transpose(0, 2, 3, 1), device).permute(0, 3, 1, 2)
     found_N = torch.empty(rows_N.shape, dtype=torch.uint8, device=device)
@@ -147,28 +142,31 @@ def ahead(rows_N: Stored, batches: Sequence[NDArray[np.int64]], carrier: Carrier
         _filled(rows_N, batches[number], carrier.buffers[which][:count])
         return carrier.send(which, count)
 
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(bring, 0)
-        for number in range(len(batches)):
-            rows_B = carrier.arrive(number % num_buffers, coming.result())
-            if number + 1 < len(batches):
-                coming = pool.submit(bring, number + 1)
-            yield rows_B
+    def arrive(number: int, sent_B: Tensor) -> Tensor:
+        return carrier.arrive(number % num_buffers, sent_B)
+
+    return _one_ahead(len(batches), bring, arrive)
 
 
 def _prefetched(rows_N: StoredRows, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
     """Yield the rows of each batch; a thread gathers the next one, and asks the system for all its rows before the first."""
 
-    def bring(places_B: NDArray[np.int64]) -> Tensor:
+    def bring(number: int) -> Tensor:
+        places_B = batches[number]
         rows_N.expect(np.unique(places_B))
         return _filled(rows_N, places_B, _empty((len(places_B), *rows_N.shape[1:])))
 
+    return _one_ahead(len(batches), bring, lambda _, rows_B: rows_B)
+
+
+def _one_ahead(count: int, bring: Callable[[int], Tensor], take: Callable[[int, Tensor], Tensor]) -> Iterator[Tensor]:
+    """Yield what the caller's thread takes of batches that another thread brings, the next one while this one is worked on."""
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(bring, batches[0])
-        for following in [*batches[1:], None]:
-            rows_B = coming.result()
-            if following is not None:
-                coming = pool.submit(bring, following)
+        coming = pool.submit(bring, 0)
+        for number in range(count):
+            rows_B = take(number, coming.result())
+            if number + 1 < count:
+                coming = pool.submit(bring, number + 1)
             yield rows_B
 
 

@@ -141,6 +141,11 @@ class Cell:
     recipe: Mapping[str, Any]
     split: Mapping[str, Any]
 
+    @property
+    def label(self) -> str:
+        """The backbone with the weights it starts from."""
+        return f"{self.backbone}@{self.weights}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class CellResult:

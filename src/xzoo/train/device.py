@@ -89,7 +89,7 @@ class Draws:
             torch.cuda.set_rng_state(self.on_device, self.device)
 
 
-def choose(kind: str = "auto", precision: str = "auto", *, deterministic: bool = False) -> Device:
+def choose(kind: str = "auto", precision: str = "auto", *, deterministic: bool = False, ranks: Ranks = ALONE) -> Device:
     """Return the device to use: CUDA where there is one, else the CPU. Raises UnavailableError for a device that is not here.
 
     bfloat16 is chosen where the hardware multiplies it: CUDA from compute capability 8.0, CPUs with AMX or AVX-512 BF16.
@@ -106,7 +106,7 @@ def choose(kind: str = "auto", precision: str = "auto", *, deterministic: bool =
         raise UnavailableError(f"there is no device {kind}", f"this machine has cuda:0 to cuda:{torch.cuda.device_count() - 1}")
     if precision == "auto":
         precision = "bf16" if _has_fast_bf16(kind) else "fp32"
-    return Device(kind, precision, torch.get_num_threads(), deterministic)
+    return Device(kind, precision, torch.get_num_threads(), deterministic, ranks)
 
 
 def suited(device: Device, network: nn.Module) -> Device:

@@ -1,4 +1,4 @@
-"""Who of several ranks heeds a signal: the leader, once."""
+"""Whose SIGINT and SIGTERM are: of several ranks the leader's, once; and handlers that a library brings do not stay."""
 
 from __future__ import annotations
 
@@ -13,23 +13,30 @@ _NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
-def heeded(*, is_leader: bool) -> Iterator[None]:
-    """Leave SIGINT and SIGTERM to the leader, which saves between two steps: its end is everybody's.
-
-    It hears the first one alone: a launcher sends on what the terminal has sent to all already. Outside of the main thread, which
-    alone hears signals, nothing changes.
-    """
+def restored() -> Iterator[dict[int, Any]]:
+    """Yield the handlers of both signals, and put them back in the end; none outside of the main thread, which alone hears."""
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield {}
         return
-    before = {number: signal.getsignal(number) for number in _NUMBERS}
-    for number, handler in before.items():
-        signal.signal(number, _once(handler) if is_leader else signal.SIG_IGN)
+    before = {int(number): signal.getsignal(number) for number in _NUMBERS}
     try:
-        yield
+        yield before
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def heeded(*, is_leader: bool) -> Iterator[None]:
+    """Leave SIGINT and SIGTERM to the leader, which saves between two steps: its end is everybody's.
+
+    It hears the first one alone: a launcher sends on what the terminal has sent to all already. Outside of the main thread
+    nothing changes.
+    """
+    with restored() as before:
+        for number, handler in before.items():
+            signal.signal(number, _once(handler) if is_leader else signal.SIG_IGN)
+        yield
 
 
 def _once(handler: Any) -> Any:

@@ -7,7 +7,6 @@ import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,13 +129,9 @@ def take_over(variables: Mapping[str, str]) -> None:
 
 def versions() -> dict[str, str]:
     """Return the versions here of what must be the same everywhere; nothing for what is not installed."""
-    found = dict.fromkeys(SAME, "")
-    for name in SAME:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    from xzoo.train.device import version_of
+
+    return {name: version_of(name) for name in SAME}
 
 
 def _digest(folder: Path) -> str:

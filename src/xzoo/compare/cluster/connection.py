@@ -7,10 +7,8 @@ import functools
 import logging
 import os
 import secrets
-import signal
 import socket
 import tempfile
-import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any
 
 from xzoo import durable
 from xzoo.errors import UnavailableError, UsageError
+from xzoo.train.signals import restored
 
 ADDRESS = "RAY_ADDRESS"
 ANSWER_SECONDS = 5.0
@@ -81,7 +80,7 @@ def _begin(address: str, own: dict[str, Any]) -> None:
         is_here = address.rpartition(":")[0] in {_HERE, "localhost"}
         words = {"address": address, **({"_node_ip_address": _HERE} if is_here else {})}
     try:
-        with _own_signals(), warnings.catch_warnings():
+        with restored(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ray.init(**words, log_to_driver=False, logging_level=logging.CRITICAL)
     except Exception as error:
@@ -95,20 +94,6 @@ def _unreachable(address: str, why: str) -> UnavailableError:
         f"there is no Ray cluster to work on at {ADDRESS}={address}: {' '.join(why.split())[:300]}",
         "start it (`ray start --head`), run the command on one of its nodes, or unset the variable to start one here",
     )
-
-
-@contextlib.contextmanager
-def _own_signals() -> Iterator[None]:
-    """Put back the handlers of SIGINT and SIGTERM: what they mean is the command line's to say."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _roomy() -> Path | None:

@@ -15,13 +15,12 @@ from xzoo.compare.cluster.messages import Came, CannotLearnTogether, Lacks, Meas
 from xzoo.compare.cluster.needs import Needing
 from xzoo.compare.cluster.nodes import gpu_gb, look_at, nodes_here, reason_of, suited
 from xzoo.compare.cluster.supplies import Supplies
-from xzoo.compare.experiment import CellEnded, CellLost, CellResumed, CellStarted, EpochEnded, Event, keep, knows, label_of
+from xzoo.compare.experiment import CellLost, Event, Telling, keep, knows
 from xzoo.compare.finishing import Output, failed
 from xzoo.compare.items import failure
 from xzoo.compare.plan import Plan
-from xzoo.compare.resuming import Resumed
 from xzoo.compare.sharing import Sharing
-from xzoo.runs.result import Cell, CellResult, EpochRecord
+from xzoo.runs.result import Cell
 from xzoo.train.device import Device
 
 MOST_LOSSES = 3
@@ -42,7 +41,7 @@ def on_ray(plan: Plan, sharing: Sharing, device: Device, cells: Sequence[Cell], 
     if not cells:
         return
     fleet = Fleet.of(plan, sharing, device, places)
-    unknown = {label for label in {label_of(cell) for cell in cells} if not knows(plan, sharing.folder, label)}
+    unknown = {label for label in {cell.label for cell in cells} if not knows(plan, sharing.folder, label)}
     fleet.queue = Queue(list(jobs_of(cells, sharing.open, unknown, apart=plan.latency)))
     with contextlib.closing(fleet.run()) as events:
         yield from events
@@ -54,13 +53,12 @@ class Fleet:
 
     plan: Plan
     sharing: Sharing
-    places: Mapping[str, int]
+    telling: Telling
     told: tuple[Any, ...]
     needing: Needing
     supplies: Supplies
     queue: Queue = field(default_factory=lambda: Queue([]))
     running: dict[Any, Job] = field(default_factory=dict)
-    begun: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, plan: Plan, sharing: Sharing, device: Device, places: Mapping[str, int]) -> Fleet:
@@ -71,7 +69,8 @@ class Fleet:
         nodes = suited(nodes_here(), device)
         told = (ray.put(Brief.of(plan, sharing.folder, device)),)
         look_at(nodes, told, worker.look)
-        return cls(plan, sharing, places, told, Needing(plan, device, nodes, gpu_gb(device)), Supplies(plan))
+        needing = Needing(plan, device, nodes, gpu_gb(device))
+        return cls(plan, sharing, Telling(plan, sharing, places), told, needing, Supplies(plan))
 
     def run(self) -> Generator[Event]:
         """Compute all jobs; where this ends early, what runs is stopped, and may save where it stands."""
@@ -140,7 +139,7 @@ class Fleet:
         if isinstance(found, Stopped):
             raise found.error
         if isinstance(found, Came):
-            yield from self._told(next(cell for cell in job.cells if cell.id == found.cell), found.item)
+            yield from self.telling.of(next(cell for cell in job.cells if cell.id == found.cell), found.item)
         elif isinstance(found, Measured):
             self.running[stream] = job.knowing(found.label)
             self.sharing.folder.write_facts(found.label, found.facts)
@@ -154,32 +153,12 @@ class Fleet:
             else:
                 self._again(replace(job, is_fresh=isinstance(found, OnAnotherGpu)))
 
-    def _told(self, cell: Cell, item: object) -> Iterator[Event]:
-        """Tell an item of a cell as an event; an output is written first."""
-        place, num_cells = self.places[cell.id], len(self.plan.cells)
-        if cell.id not in self.begun:
-            self.begun.add(cell.id)
-            self.sharing.folder.drop_cell(cell.id)
-            yield CellStarted(cell, place, num_cells)
-        if isinstance(item, EpochRecord):
-            yield EpochEnded(cell, item)
-        elif isinstance(item, Resumed):
-            yield CellResumed(cell, item)
-        elif isinstance(item, Output | CellResult):
-            result = item.result if isinstance(item, Output) else item
-            if isinstance(item, Output):
-                keep(self.plan, self.sharing.folder, item)
-            else:
-                self.sharing.folder.write_failure(item)
-            self.sharing.ended(cell.id)
-            yield CellEnded(result, place, num_cells, was_kept=False)
-
     def _ended(self, job: Job, error: Exception) -> Iterator[Event]:
         """Let a job end; `error` is that of cells that have no result by then."""
         left = self._left(job)
         self.queue.ended(job, well=not left)
         for cell in left:
-            yield from self._told(cell, failure(cell, error))
+            yield from self.telling.of(cell, failure(cell, error))
 
     def _lost(self, job: Job, error: Exception) -> Iterator[Event]:
         """Hand out again what a lost worker has left undone, unless it was lost too often over it."""
@@ -187,8 +166,8 @@ class Fleet:
         self._heed_nodes()
         if job.losses + 1 < MOST_LOSSES:
             for cell in left:
-                if cell.id in self.begun:
-                    self.begun.discard(cell.id)
+                if cell.id in self.telling.begun:
+                    self.telling.begun.discard(cell.id)
                     yield CellLost(cell, reason)
             self._again(replace(job, losses=job.losses + 1))
             return
@@ -196,7 +175,8 @@ class Fleet:
         kind = "memory" if "memory" in reason else "lost"
         for cell in left:
             text = f"its worker was lost {MOST_LOSSES} times: {reason}"
-            yield from self._told(cell, failed(cell, kind, text, "see the node's own messages; the same command tries it again"))
+            result = failed(cell, kind, text, "see the node's own messages; the same command tries it again")
+            yield from self.telling.of(cell, result)
 
     def _heed_nodes(self) -> None:
         """Look which nodes there are now; jobs that none of them can take ask anew. Raises UnavailableError without any."""

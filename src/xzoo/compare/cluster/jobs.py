@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 from xzoo.compare.cluster.needs import Needs
-from xzoo.compare.experiment import label_of
 from xzoo.compare.together import groups
 from xzoo.runs.result import Cell
 
@@ -56,7 +56,7 @@ class Job:
 
     def apart(self) -> list[Job]:
         """Return a job for each cell, for heads that cannot learn together; their features have been made."""
-        return [replace(self, parts=(Part(label_of(cell), (cell,)),), shares=()) for cell in self.cells]
+        return [replace(self, parts=(Part(cell.label, (cell,)),), shares=()) for cell in self.cells]
 
 
 @dataclass(eq=False)
@@ -91,7 +91,7 @@ def jobs_of(cells: Sequence[Cell], still_open: Collection[str], unknown: Collect
     Backbones in `unknown` are measured: by their first job, or all of them `apart`, one after the other, on a machine that does
     nothing else meanwhile.
     """
-    by_label = {label: tuple(group) for label, group in itertools.groupby(cells, key=label_of)}
+    by_label = {label: tuple(group) for label, group in itertools.groupby(cells, key=attrgetter("label"))}
     measured = {label: group for label, group in by_label.items() if label in unknown}
     if measured and apart:
         yield Job(tuple(Part(label, (), measured=group) for label, group in measured.items()))
