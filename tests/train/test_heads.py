@@ -110,6 +110,27 @@ def test_a_head_is_the_same_to_the_last_bit_in_any_company(num_features: int, lo
             assert found.loss == together[place].loss
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_products_are_laid_out_as_their_last_bits_need_it(inputs_ND: Tensor, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Which of these a processor's last bits depend on is its own matter: with one of them missing the test above fails on some.
+    bmm, num_matrices = torch.bmm, set()
+    starts: list[int] = []
+
+    def watched(left: Tensor, right: Tensor) -> Tensor:
+        num_matrices.add(len(left))
+        wide = [one for one in (left, right) if inputs_ND.shape[1] <= max(one.shape[1:])]
+        starts.extend(matrix.data_ptr() % 64 for one in wide for matrix in one)
+        return bmm(left, right)
+
+    monkeypatch.setattr(torch, "bmm", watched)
+    heads = trained([task(inputs_ND, seed=seed) for seed in range(count)])
+    assert num_matrices == {max(2, count)}
+    assert len(starts) == 3 * 2 * 3 * max(2, count)  # epochs, steps, tables and weights in both products
+    assert set(starts) == {0}
+    assert {head.weights_OD.data_ptr() % 64 for head in heads} == {0}
+    assert {head.weights_OD.shape[1] for head in heads} == {inputs_ND.shape[1]}
+
+
 def test_the_number_of_threads_changes_nothing_and_is_left_as_it_was(inputs_ND: Tensor) -> None:
     tasks = [task(inputs_ND, seed=seed) for seed in range(5)]
     before = torch.get_num_threads()

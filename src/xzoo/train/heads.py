@@ -17,12 +17,14 @@ from torch import Tensor
 
 from xzoo.data.batches import chunks
 from xzoo.data.order import Blocks, shuffled
-from xzoo.train.objective import class_weights
+from xzoo.train.head_loss import HeadLoss
 from xzoo.train.recipe import Recipe
 from xzoo.train.tables import Joined, Table
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 """Adam's, as torch's optimisers have them."""
+_ALIGNED = 16
+"""Numbers that take 64 bytes: without AVX-512 the last bits of MKL's products depend on where a matrix begins among these."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +84,7 @@ def train_heads(tasks: Sequence[HeadTask], begun: Sequence[BegunHead] = (), num_
 
     It does to each head what the loop does with autograd and torch's optimiser. No figure depends on which other heads are
     trained beside it, nor on the number of threads: of a batched product the library computes each matrix for itself, except
-    where there is only one, so there are always two or more.
+    where there is only one, so there are always two or more, and each begins at a whole 64 bytes.
     """
     if len({task.kind for task in tasks}) != 1:
         raise ValueError("heads of different kinds cannot be trained together")
@@ -101,7 +103,7 @@ def train_heads(tasks: Sequence[HeadTask], begun: Sequence[BegunHead] = (), num_
 
 
 class _Work:
-    """Heads in training, with their optimiser's moments."""
+    """Heads in training, with their optimiser's moments. Their last dimension is filled up with zeros to whole 64 bytes."""
 
     def __init__(self, tasks: Sequence[HeadTask]) -> None:
         self.tasks = tasks
@@ -110,11 +112,16 @@ class _Work:
         self.offsets_M = np.array([starts[id(task.inputs_ND)] for task in tasks])
         self.table_RD = _joined(list(tables.values()))
         self.device = self.table_RD.device
+        self.num_inputs = tasks[0].start_OD.shape[1]
+        filling = -self.num_inputs % _ALIGNED
         self.labels_MN = np.stack([task.labels_N for task in tasks])
-        self.weights_MOD = torch.stack([task.start_OD for task in tasks]).to(self.device)
+        self.weights_MOD = F.pad(torch.stack([task.start_OD for task in tasks]), (0, filling)).to(self.device)
+        most = len(tasks) * min(tasks[0].recipe.batch_size, len(tasks[0].train_N))
+        self.inputs_RD = self.weights_MOD.new_zeros(most, self.num_inputs + filling)
         self.first_MOD, self.second_MOD = torch.zeros_like(self.weights_MOD), torch.zeros_like(self.weights_MOD)
         self.update = {"sgd": self._sgd, "adam": self._adam, "adamw": self._adamw}[tasks[0].recipe.optimizer]
-        self.loss = _Loss(tasks, self.device)
+        labels = [task.labels_N[task.train_N] for task in tasks]
+        self.loss = HeadLoss([task.recipe for task in tasks], labels, tasks[0].num_classes, self.device)
         self.decay_M11, self.momentum_M11 = (
             self._column([getattr(task.recipe, name) for task in tasks]) for name in ("weight_decay", "momentum")
         )
@@ -126,7 +133,7 @@ class _Work:
     def go_on(self, begun: Sequence[BegunHead], num_behind: int) -> None:
         """Go on from these heads, one for each task, behind so many epochs."""
         for mine, name in ((self.weights_MOD, "weights_OD"), (self.first_MOD, "first_OD"), (self.second_MOD, "second_OD")):
-            mine.copy_(torch.stack([getattr(head, name) for head in begun]))
+            mine[..., : self.num_inputs].copy_(torch.stack([getattr(head, name) for head in begun]))
         self.num_steps = num_behind * len(chunks(self.tasks[0].train_N, self.tasks[0].recipe.batch_size))
         self.resting = [head.resting for head in begun]
 
@@ -148,22 +155,24 @@ class _Work:
             right_M += right
             ended_M = torch.where((ended_M < 0) & ~self.goes_on_M, step, ended_M)
         num_images, rows = order_MN.shape[1], zip(loss_M.tolist(), right_M.tolist(), ended_M.tolist(), strict=True)
-        weights_MOD = self.weights_MOD.clone()
+        # Tensors of their own: what a head answers must not depend either on where in all heads it lies.
+        weights = [head_OD[:, : self.num_inputs].clone() for head_OD in self.weights_MOD]
+        first_MOD, second_MOD = (moment_MOD[..., : self.num_inputs] for moment_MOD in (self.first_MOD, self.second_MOD))
         return [
             HeadEpoch(
-                weights_MOD[m],
+                weights[m],
                 loss / num_images,
                 right / num_images,
                 rates[m][0],
                 self.resting[m],
                 None if end < 0 else end,
-                BegunHead(weights_MOD[m], self.first_MOD[m], self.second_MOD[m], self.resting[m]),
+                BegunHead(weights[m], first_MOD[m], second_MOD[m], self.resting[m]),
             )
             for m, (loss, right, end) in enumerate(rows)
         ]
 
     def _step(self, rows_MB: Tensor, labels_MB: Tensor, rates_M11: Tensor) -> tuple[Tensor, Tensor]:
-        inputs_MBD = self.table_RD.index_select(0, rows_MB.reshape(-1)).view(*rows_MB.shape, -1)
+        inputs_MBD = self._taken(rows_MB.reshape(-1)).view(*rows_MB.shape, -1)
         # This way round the product takes 0.4 of the time of its transpose.
         logits_MBO = torch.bmm(self.weights_MOD, inputs_MBD.transpose(1, 2)).transpose(1, 2).contiguous()
         loss_M, error_MBO, right_M = self.loss(logits_MBO, labels_MB)
@@ -182,13 +191,23 @@ class _Work:
             self.resting = self._resting(before_MOD, gradient_MOD, rates_M11)
         return loss_M, right_M
 
+    def _taken(self, rows_R: Tensor) -> Tensor:
+        """Return these rows of the table, which the next call overwrites."""
+        taken_RD = self.inputs_RD[: len(rows_R)]
+        if isinstance(self.table_RD, Tensor):
+            torch.index_select(self.table_RD, 0, rows_R, out=taken_RD[:, : self.num_inputs])
+        else:
+            taken_RD[:, : self.num_inputs] = self.table_RD.index_select(0, rows_R)
+        return taken_RD
+
     def _resting(self, before_MOD: Tensor, gradient_MOD: Tensor, rates_M11: Tensor) -> list[tuple[bool, bool]]:
         """Return, of weights and bias, which have a gradient and a step below half the distance to the next float32."""
         size_MOD = gradient_MOD.abs()
         if self.update != self._sgd:
             size_MOD = size_MOD / (size_MOD + EPSILON)
         small_MOD = rates_M11 * size_MOD <= before_MOD.abs() * 2**-24
-        parts = (slice(None, -1), slice(-1, None))
+        bias = self.num_inputs - 1
+        parts = (slice(None, bias), slice(bias, bias + 1))
         found = [
             (small_MOD[..., part].all((1, 2)) & (gradient_MOD[..., part] != 0).any(2).any(1) & (rates_M11.flatten() > 0)).tolist()
             for part in parts
@@ -219,43 +238,8 @@ class _Work:
         return torch.tensor(values, dtype=torch.float32, device=self.device).view(-1, 1, 1)
 
 
-class _Loss:
-    """Softmax cross-entropy of each head, with its own class weights and label smoothing, as the objective of the loop has them.
-
-    A single logit z is two of them, 0 and z. (Written with softplus and sigmoid it would depend on the company, since torch
-    computes the last few numbers of a tensor by another formula than the rest.)
-    """
-
-    def __init__(self, tasks: Sequence[HeadTask], device: torch.device) -> None:
-        self.is_single = tasks[0].recipe.loss == "bce"
-        self.weights_MK = torch.stack([_weights(task) for task in tasks]).to(device)
-        self.targets_MKC = torch.stack([self._targets(task) for task in tasks]).to(device)
-
-    def _targets(self, task: HeadTask) -> Tensor:
-        """Return, per label (K), what the logarithm of each class's probability (C) counts."""
-        weight_K, smoothing = _weights(task), task.recipe.label_smoothing
-        spread_KC = weight_K[:, None].expand(-1, task.num_classes) if self.is_single else weight_K
-        return torch.diag((1 - smoothing) * weight_K) + smoothing / task.num_classes * spread_KC
-
-    def __call__(self, logits_MBO: Tensor, labels_MB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return each head's loss (M,), its gradient by the logits (M,B,O) and how many answers are right (M,)."""
-        logits_MBC = torch.cat([torch.zeros_like(logits_MBO), logits_MBO], 2) if self.is_single else logits_MBO
-        log_MBC = F.log_softmax(logits_MBC, 2)
-        targets_MBC = self.targets_MKC.gather(1, labels_MB[..., None].expand_as(log_MBC))
-        total_M = self.weights_MK.gather(1, labels_MB).sum(1)
-        loss_M = -(targets_MBC * log_MBC).flatten(1).sum(1) / total_M
-        error_MBC = (targets_MBC.sum(2, keepdim=True) * log_MBC.exp() - targets_MBC) / total_M[:, None, None]
-        error_MBO = error_MBC[..., 1:].contiguous() if self.is_single else error_MBC
-        return loss_M, error_MBO, (logits_MBC.argmax(2) == labels_MB).sum(1)
-
-
 def _joined(tables: Sequence[Tensor | Table]) -> Tensor | Table | Joined:
     if len(tables) == 1:
         return tables[0]
     held = [one for one in tables if isinstance(one, Tensor)]
     return torch.cat(held) if held else Joined([one for one in tables if isinstance(one, Table)])
-
-
-def _weights(task: HeadTask) -> Tensor:
-    found = class_weights(task.recipe, task.labels_N[task.train_N], task.num_classes)
-    return torch.ones(task.num_classes) if found is None else found

@@ -71,7 +71,8 @@ def solve(
 
 def _outputs(model: Any, recipe: Recipe, num_classes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return weights and bias for the outputs that the head has: two outputs share out the one logit of two classes."""
-    weights_OD, bias_O = model.coef_.copy(), model.intercept_.copy()
+    # scikit-learn answers in the inputs' precision.
+    weights_OD, bias_O = model.coef_.astype(np.float64), model.intercept_.astype(np.float64)
     if num_classes == 2 and recipe.loss != "bce":
         return np.concatenate([-weights_OD, weights_OD]) / 2, np.concatenate([-bias_O, bias_O]) / 2
     return weights_OD, bias_O
