@@ -13,7 +13,7 @@ import rich_click as click
 from click.exceptions import Exit
 
 from xzoo.cli import ending, forecast, given
-from xzoo.cli.frame import emit, format_option
+from xzoo.cli.frame import emit, format_option, say
 from xzoo.cli.options import STRATEGIES, plan_words, seeds_of, shared_options, words
 from xzoo.errors import DataError, PluginError, PreflightError, UnavailableError, UsageError, WeightsError, XzooError
 
@@ -105,9 +105,11 @@ def carry_out(
         plan = crew.planned(ranks, partial(api.make_plan, names, **asked))
         from xzoo.cli.progress import follow
         from xzoo.compare.outcome import dataset
-        from xzoo.train.device import choose
+        from xzoo.train.device import choose, imitates_bf16
 
         chosen = choose(kind, plan.cells[0].recipe["precision"], deterministic=deterministic, ranks=ranks)
+        if ranks.is_leader and imitates_bf16(chosen.kind) and any(cell.recipe["precision"] == "bf16" for cell in plan.cells):
+            say("this processor has no bfloat16 and imitates it, many times slower than float32; precision=auto would not")
         folder = api.run_folder(plan, Path(runs))
         with closing(api.carry_out(plan, Path(runs), chosen, launcher)) as events:
             if ranks.is_leader:

@@ -121,6 +121,11 @@ def too_long(network: nn.Module) -> str:
     return f"a linear layer of {longest} inputs can end the process" if longest > LONGEST else ""
 
 
+def imitates_bf16(kind: str) -> bool:
+    """Whether bfloat16, asked of this device, is imitated: training GoogLeNet took 16 times as long as in float32 (AVX2)."""
+    return not _has_fast_bf16(kind)
+
+
 def environment(device: Device) -> Mapping[str, Any]:
     """Return what a result needs to be reproduced: versions, hardware, threads, precision."""
     packages = ("xzoo", "torch", "torchvision", "timm", "numpy", "pillow", "scikit-learn", "scipy")
