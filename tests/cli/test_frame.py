@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -22,7 +23,8 @@ DISTS = Path(__file__).parents[1] / "dists"
 Answer = tuple[int, str, str]
 Run = Callable[..., Answer]
 Read = Callable[[str], dict[str, Any]]
-SLOWEST_SECONDS = 0.3
+MOST_BARE_STARTS = 20
+"""Of an interpreter that does nothing; measured: docs/benchmarks.md, "Start-up"."""
 
 
 def failing(error: BaseException) -> click.Command:
@@ -47,17 +49,18 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
 
 @pytest.mark.parametrize("words", [["--help"], ["list"], ["list", "--format", "json"], ["weights", "where", "tiny"]])
 def test_help_list_and_where_import_no_torch_and_are_quick(process: Run, words: list[str]) -> None:
-    code = (
-        # Processor time, the interpreter's own start included: what else the machine does is no matter of ours.
-        "import sys, time, atexit; "
-        "atexit.register(lambda: print('torch' in sys.modules, time.process_time(), file=sys.stderr)); "
-        "from xzoo.cli import main; sys.exit(main())"
+    # Processor time, the interpreter's own start included: what else the machine does is no matter of ours, nor how fast it is.
+    told = (
+        "import sys, time, atexit; atexit.register(lambda: print('torch' in sys.modules, time.process_time(), file=sys.stderr))"
     )
-    answers = [process(*words, code=code) for _ in range(3)]
-    assert {answer[0] for answer in answers} == {0}
-    told = [answer[2].split() for answer in answers]
-    assert {has_torch for has_torch, _ in told} == {"False"}
-    assert min(float(seconds) for _, seconds in told) < SLOWEST_SECONDS
+    turns = []
+    for _ in range(5):
+        bare, ours = process(code=told), process(*words, code=f"{told}; from xzoo.cli import main; sys.exit(main())")
+        assert (bare[0], ours[0]) == (0, 0)
+        (_, of_bare), (has_torch, seconds) = bare[2].split(), ours[2].split()
+        assert has_torch == "False"
+        turns.append(float(seconds) / float(of_bare))
+    assert statistics.median(turns) < MOST_BARE_STARTS
 
 
 def test_help_imports_no_command(process: Run) -> None:
